@@ -1,0 +1,178 @@
+# Quire: build, run, test. `make help` lists the targets.
+#
+# Everything made goes to build/. RELEASE=1 leaves the kernel's assertions out and puts that kernel in
+# build/release/; V=1 shows the commands. Builds run in parallel unless -j says otherwise.
+
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+BUILD := build
+K := $(BUILD)$(if $(RELEASE),/release)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '%-6s %s\n' $(1) $(2))
+
+# --- tools -------------------------------------------------------------------------------------
+ifeq ($(filter x86_64 amd64,$(shell uname -m)),)
+CROSS_COMPILE ?= x86_64-linux-gnu-
+endif
+CC := $(CROSS_COMPILE)gcc
+LD := $(CROSS_COMPILE)ld
+AR := $(CROSS_COMPILE)ar
+NM := $(CROSS_COMPILE)nm
+STRIP := $(CROSS_COMPILE)strip
+USER_CC ?= musl-gcc
+CLANG_FORMAT ?= clang-format
+PYTHON := /usr/bin/python3
+FONT ?= /usr/share/consolefonts/Uni2-TerminusBold16.psf.gz
+# Evaluated when used: the compiler may be installed by this very run.
+LIBGCC = $(shell $(CC) -print-libgcc-file-name)
+
+CFLAGS := -std=gnu11 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-O2 -g -fno-omit-frame-pointer -fno-stack-protector -fno-strict-aliasing \
+	-fcf-protection=none -fno-asynchronous-unwind-tables \
+	-Wall -Wextra -Werror $(if $(RELEASE),,-DINVARIANTS) -Ikernel -Ikernel/amd64 -I.
+LDFLAGS := -nostdlib -static --build-id=none --fatal-warnings -z max-page-size=0x1000 \
+	-z noexecstack
+# The kernel's own interfaces (<linux/fb.h>) come after musl's headers.
+USER_CFLAGS := -static -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iuser \
+	-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+
+# --- sources -----------------------------------------------------------------------------------
+SRCS := $(sort $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*/*.c kernel/*/*.S kernel/*/*/*.c \
+	kernel/*/*/*.S drivers/*.c))
+OBJS := $(SRCS:%=$(K)/obj/%.o) $(K)/obj/font.o
+# A program is a file user/NAME.c or a folder user/NAME/ of .c files; user/lib/ is what they share.
+USER_LIB := $(BUILD)/user/lib.a
+USER_OBJS := $(patsubst user/lib/%.c,$(BUILD)/user/lib/%.o,$(wildcard user/lib/*.c))
+PROGRAM_DIRS := $(filter-out lib,$(sort $(patsubst user/%/,%,$(dir $(wildcard user/*/*.c)))))
+PROGRAMS := $(patsubst user/%.c,%,$(wildcard user/*.c)) $(PROGRAM_DIRS)
+PROGRAM_FILES := $(PROGRAMS:%=$(BUILD)/user/%)
+TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
+	$(wildcard tests/boot/programs/*.c))
+FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
+
+# --- targets -----------------------------------------------------------------------------------
+.PHONY: all run test test-host test-boot test-programs image format format-check deps clean help
+
+## all: the kernel, the programs and the initrd (the default)
+all: $(K)/quire.elf $(BUILD)/initrd.cpio
+
+## run: boot the demo; a window where there is a display, else build/screenshot.png
+run: all
+	$(Q)scripts/run --screenshot $(BUILD)/screenshot.png $(RUNFLAGS)
+
+## test: all tests: test-host, then test-boot
+test: all test-programs
+	$(Q)$(MAKE) --no-print-directory test-host
+	$(Q)$(MAKE) --no-print-directory test-boot
+
+## test-host: the VM on the host, against a fake machine
+test-host: $(BUILD)/.deps
+	$(Q)$(MAKE) --no-print-directory -C tests/host test
+
+## test-boot: boot the kernel and look (PYTEST_ARGS="-k name" picks some)
+test-boot: all test-programs
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/boot $(PYTEST_ARGS)
+
+test-programs: $(TEST_PROGRAMS)
+
+## image: build/quire.iso, bootable by BIOS and by UEFI
+image: all
+	$(call say,ISO,$(BUILD)/quire.iso)
+	$(Q)scripts/mkiso $(BUILD)/quire.iso $(K)/quire.elf $(BUILD)/initrd.cpio $(CMDLINE)
+
+## format: put the C sources into the house style
+format: $(BUILD)/.deps
+	$(Q)$(CLANG_FORMAT) -i $(FORMATTED)
+
+## format-check: say what is not in the house style
+format-check: $(BUILD)/.deps
+	$(Q)$(CLANG_FORMAT) --dry-run --Werror $(FORMATTED)
+
+## deps: install the Debian packages that are missing
+deps:
+	$(Q)scripts/deps --install
+
+## clean: remove what was built
+clean:
+	$(Q)rm -rf $(BUILD)
+
+## help: this list
+help:
+	@echo 'make [TARGET] [RELEASE=1] [V=1]'
+	@sed -n 's/^## \([a-z-]*\): /\1\t/p' Makefile | expand -t 16
+
+# What is missing on this machine is installed, or named, before anything is built.
+$(BUILD)/.deps: scripts/deps
+	$(Q)scripts/deps --install
+	$(Q)mkdir -p $(@D) && touch $@
+
+# --- kernel ------------------------------------------------------------------------------------
+$(K)/obj/%.o: % Makefile | $(BUILD)/.deps
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/font.psf: | $(BUILD)/.deps
+	$(call say,FONT,$(notdir $(FONT)))
+	$(Q)gzip -dc $(FONT) >$@
+
+$(K)/obj/font.S: $(BUILD)/font.psf Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' '.section .rodata' '.balign 16' '.globl font_psf_start, font_psf_end' \
+	    'font_psf_start: .incbin "$<"' 'font_psf_end:' '.section .note.GNU-stack' >$@
+
+$(K)/obj/font.o: $(K)/obj/font.S
+	$(Q)$(CC) -c -o $@ $<
+
+# The symbol table for backtraces is linked in with a second pass. It is the last section, so that
+# no address moves; the second pass's own table must be the first's.
+$(K)/quire.elf: $(OBJS) linker.ld scripts/mksyms
+	$(call say,LD,$@)
+	$(Q)scripts/mksyms </dev/null >$(K)/obj/ksyms0.S
+	$(Q)$(CC) -c -o $(K)/obj/ksyms0.o $(K)/obj/ksyms0.S
+	$(Q)$(LD) $(LDFLAGS) -T linker.ld -o $(K)/obj/pass1.elf $(OBJS) $(K)/obj/ksyms0.o $(LIBGCC)
+	$(Q)$(NM) -n $(K)/obj/pass1.elf | scripts/mksyms >$(K)/obj/ksyms.S
+	$(Q)$(CC) -c -o $(K)/obj/ksyms.o $(K)/obj/ksyms.S
+	$(Q)$(LD) $(LDFLAGS) -T linker.ld -o $(K)/obj/pass2.elf $(OBJS) $(K)/obj/ksyms.o $(LIBGCC)
+	$(Q)$(NM) -n $(K)/obj/pass2.elf | scripts/mksyms | cmp - $(K)/obj/ksyms.S
+	$(Q)mv $(K)/obj/pass2.elf $@
+
+# --- programs and initrd -----------------------------------------------------------------------
+$(BUILD)/user/lib/%.o: user/lib/%.c Makefile | $(BUILD)/.deps
+	$(call say,USER,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(USER_CC) $(USER_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(USER_LIB): $(USER_OBJS)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# $(1): the program, $(2): its sources.
+define program
+$(BUILD)/user/$(1): $(2) $(wildcard user/$(1)/*.h user/lib/*.h) $(USER_LIB) Makefile | $(BUILD)/.deps
+	$$(call say,USER,$(1))
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(USER_CC) $$(USER_CFLAGS) -o $$@ $$(filter %.c,$$^) $(USER_LIB) -lm
+endef
+$(foreach p,$(PROGRAM_DIRS),$(eval $(call program,$(p),$(wildcard user/$(p)/*.c))))
+$(foreach p,$(filter-out $(PROGRAM_DIRS),$(PROGRAMS)),$(eval $(call program,$(p),user/$(p).c)))
+
+$(BUILD)/tests/%: tests/boot/programs/%.c Makefile | $(BUILD)/.deps
+	$(call say,TEST,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(USER_CC) $(USER_CFLAGS) -MMD -MP -MF $@.d -o $@ $<
+
+# Without debugging information in the initrd; build/user/NAME keeps it for gdb.
+$(BUILD)/initrd.cpio: $(PROGRAM_FILES) $(BUILD)/font.psf scripts/newc.py
+	$(call say,CPIO,$@)
+	$(Q)rm -rf $(BUILD)/stripped && mkdir -p $(BUILD)/stripped
+	$(Q)for p in $(PROGRAMS); do $(STRIP) -o $(BUILD)/stripped/$$p $(BUILD)/user/$$p || exit 1; done
+	$(Q)$(PYTHON) scripts/newc.py $@ /bin/ /dev/ /etc/ /proc/ /tmp/ \
+	    $(foreach p,$(PROGRAMS),$(BUILD)/stripped/$(p):/bin/$(p)) $(BUILD)/font.psf:/share/font.psf
+
+-include $(OBJS:.o=.d) $(USER_OBJS:.o=.d) $(TEST_PROGRAMS:=.d)

@@ -1,0 +1,84 @@
+/*
+ * The framebuffer, /dev/fb0, over whichever backend found a screen: Linux's fbdev for programs, a
+ * view for the text console, and the pager that is the model of the populate method.
+ *
+ *   bochs_fb, boot_fb   backends: where VRAM is, how a mode is set
+ *   fb.c                the device: registration, read, write, mmap, who may draw
+ *   fb_ioctl.c          Linux's structures, and modes asked for by programs
+ *   fb_pager.c          the pages of VRAM, by policy
+ */
+#pragma once
+
+#include "kern/lock.h"
+#include "vm/vm.h"
+
+#define FB_VRAM_MAX    (256ul << 20) /* bytes of VRAM used; a larger card shows this much */
+#define FB_MIN_RES     64 /* the least that bochs-display shows */
+#define FB_MAX_WIDTH   16000 /* what the dispi interface can take */
+#define FB_MAX_HEIGHT  12000
+#define FB_MAX_VIRTUAL 65528 /* its registers have 16 bits; a multiple of 8 */
+
+/* What is shown: width x height pixels at (x, y) of a virtual screen, which begins VRAM. */
+struct fb_mode {
+	uint32_t width, height;
+	uint32_t virtual_width, virtual_height;
+	uint32_t x, y;
+	uint32_t pitch; /* bytes from line to line */
+};
+
+struct fb_channel {
+	uint8_t position, size; /* bits, from the least significant */
+};
+
+struct fb_backend {
+	const char *name;
+	vm_paddr_t pa; /* of VRAM, page-aligned */
+	uint64_t size; /* bytes */
+	uint32_t bpp; /* 16, 24 or 32 */
+	struct fb_channel red, green, blue;
+	struct fb_mode fixed; /* the mode there is, when set_mode is NULL */
+	void (*set_mode)(const struct fb_mode *mode); /* a mode that fb_mode_fit accepted */
+	void (*pan)(uint32_t x, uint32_t y); /* NULL: cannot */
+};
+
+/* Locks: (c) constant once registered  (f) lock  (a) atomic */
+struct fb_softc {
+	struct rwlock lock; /* rank LR_FILE; one mode change at a time */
+	const struct fb_backend *backend; /* (c) NULL: no screen */
+	uint8_t *vram; /* (c) the kernel's view */
+	vm_page_t pages; /* (c) of VRAM's frames, in order */
+	struct fb_mode mode; /* (f) to change */
+	uint32_t users; /* (a) who keeps the text console from drawing */
+	uint32_t generation; /* (a) moves when the console must start on a clear screen */
+};
+extern struct fb_softc fb;
+
+/* Make the backend's screen /dev/fb0 and show the boot mode. EBUSY when there is one already,
+ * EINVAL for a size that makes no sense, ENOMEM, EEXIST (VRAM is RAM or another's). */
+int fb_register(const struct fb_backend *backend);
+
+/* Round *mode up to what the backend can show and set its pitch; EINVAL if it cannot. */
+int fb_mode_fit(const struct fb_backend *backend, struct fb_mode *mode);
+
+/* Keep the console off the screen, and let it on again; nested. */
+void fb_hold(void);
+void fb_release(void);
+
+/* What the console needs to draw. */
+struct fb_view {
+	uint8_t *base; /* top left pixel */
+	uint32_t width, height, pitch, bytes_per_pixel;
+	uint32_t generation; /* another than before: nothing of the old view holds */
+};
+/* False while programs have the screen, unless force (a panic); no lock is needed. */
+bool fb_console_view(struct fb_view *view, bool force);
+/* The pixel for a colour 0xRRGGBB. */
+uint32_t fb_pixel(uint32_t rgb);
+
+/* fb_ioctl.c: the cdevsw method. */
+int fb_ioctl(void *softc, uint64_t cmd, uint64_t arg);
+
+/* fb_pager.c: the object of all VRAM, with a reference; NULL and *error. */
+vm_object_t fb_pager_object(vm_prot_t prot, int *error);
+/* Take the policy from the command line. */
+void fb_pager_init(void);

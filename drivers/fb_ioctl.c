@@ -1,0 +1,222 @@
+/*
+ * Linux's fbdev ioctls on /dev/fb0: its structures, what they say of the mode, and mode changes.
+ * Modes are pixels only: timings are accepted and not kept, and the format of a pixel is the
+ * backend's.
+ */
+#include "drivers/fb.h"
+#include "kern/errno.h"
+#include "kern/machdep.h"
+#include "kern/panic.h"
+#include "kern/string.h"
+
+#define FBIOGET_VSCREENINFO 0x4600
+#define FBIOPUT_VSCREENINFO 0x4601
+#define FBIOGET_FSCREENINFO 0x4602
+#define FBIOPAN_DISPLAY     0x4606
+#define FBIOBLANK           0x4611
+
+#define FB_TYPE_PACKED_PIXELS 0
+#define FB_VISUAL_TRUECOLOR   2
+#define FB_ACTIVATE_NOW       0
+#define FB_ACTIVATE_MASK      15
+#define FB_VMODE_YWRAP        256
+
+/* As Linux lays them out on x86-64. */
+struct fb_fix_screeninfo {
+	char id[16];
+	uint64_t smem_start;
+	uint32_t smem_len, type, type_aux, visual;
+	uint16_t xpanstep, ypanstep, ywrapstep;
+	uint32_t line_length;
+	uint64_t mmio_start;
+	uint32_t mmio_len, accel;
+	uint16_t capabilities, reserved[2];
+};
+_Static_assert(sizeof(struct fb_fix_screeninfo) == 80, "Linux's size");
+
+struct fb_bitfield {
+	uint32_t offset, length, msb_right;
+};
+
+struct fb_var_screeninfo {
+	uint32_t xres, yres, xres_virtual, yres_virtual, xoffset, yoffset;
+	uint32_t bits_per_pixel, grayscale;
+	struct fb_bitfield red, green, blue, transp;
+	uint32_t nonstd, activate;
+	uint32_t height, width; /* mm */
+	uint32_t accel_flags;
+	uint32_t pixclock, left_margin, right_margin, upper_margin, lower_margin, hsync_len,
+	    vsync_len, sync, vmode, rotate, colorspace, reserved[4];
+};
+_Static_assert(sizeof(struct fb_var_screeninfo) == 160, "Linux's size");
+
+static struct fb_bitfield
+bitfield(struct fb_channel c)
+{
+	return ((struct fb_bitfield){.offset = c.position, .length = c.size});
+}
+
+static void
+var_of_mode(const struct fb_mode *mode, struct fb_var_screeninfo *var)
+{
+	const struct fb_backend *be = fb.backend;
+
+	*var = (struct fb_var_screeninfo){
+	    .xres = mode->width,
+	    .yres = mode->height,
+	    .xres_virtual = mode->virtual_width,
+	    .yres_virtual = mode->virtual_height,
+	    .xoffset = mode->x,
+	    .yoffset = mode->y,
+	    .bits_per_pixel = be->bpp,
+	    .red = bitfield(be->red),
+	    .green = bitfield(be->green),
+	    .blue = bitfield(be->blue),
+	    .height = UINT32_MAX, /* not known */
+	    .width = UINT32_MAX,
+	};
+}
+
+static struct fb_mode
+mode_now(void)
+{
+	struct fb_mode mode;
+
+	rw_rlock(&fb.lock);
+	mode = fb.mode;
+	rw_unlock(&fb.lock);
+	return (mode);
+}
+
+static int
+get_var(void *uaddr)
+{
+	struct fb_mode mode = mode_now();
+	struct fb_var_screeninfo var;
+
+	var_of_mode(&mode, &var);
+	return (copyout(&var, uaddr, sizeof(var)));
+}
+
+static int
+get_fix(void *uaddr)
+{
+	const struct fb_backend *be = fb.backend;
+	struct fb_fix_screeninfo fix;
+
+	memset(&fix, 0, sizeof(fix)); /* its padding too */
+	strlcpy(fix.id, be->name, sizeof(fix.id));
+	fix.smem_start = be->pa;
+	fix.smem_len = (uint32_t)be->size;
+	fix.type = FB_TYPE_PACKED_PIXELS;
+	fix.visual = FB_VISUAL_TRUECOLOR;
+	fix.xpanstep = fix.ypanstep = be->pan != NULL;
+	fix.line_length = mode_now().pitch;
+	return (copyout(&fix, uaddr, sizeof(fix)));
+}
+
+static bool
+same_geometry(const struct fb_mode *a, const struct fb_mode *b)
+{
+	return (a->width == b->width && a->height == b->height && a->pitch == b->pitch);
+}
+
+/* Show mode, which fits. The screen is held meanwhile: the console must not see half of it. */
+static void
+activate(const struct fb_mode *mode)
+{
+	const struct fb_backend *be = fb.backend;
+
+	rw_assert_wlocked(&fb.lock);
+	fb_hold();
+	if (be->set_mode != NULL && !same_geometry(mode, &fb.mode))
+		be->set_mode(mode);
+	else if (be->pan != NULL)
+		be->pan(mode->x, mode->y);
+	fb.mode = *mode;
+	fb_release();
+}
+
+static int
+put_var(void *uaddr)
+{
+	struct fb_var_screeninfo var;
+	struct fb_mode mode;
+	uint32_t activation;
+	int error;
+
+	error = copyin(uaddr, &var, sizeof(var));
+	if (error != 0)
+		return (error);
+	mode = (struct fb_mode){
+	    .width = var.xres,
+	    .height = var.yres,
+	    .virtual_width = var.xres_virtual,
+	    .virtual_height = var.yres_virtual,
+	    .x = var.xoffset,
+	    .y = var.yoffset,
+	};
+	if (var.bits_per_pixel != fb.backend->bpp || var.grayscale != 0 ||
+	    fb_mode_fit(fb.backend, &mode) != 0)
+		return (EINVAL);
+	activation = var.activate;
+	if ((activation & FB_ACTIVATE_MASK) == FB_ACTIVATE_NOW) {
+		rw_wlock(&fb.lock);
+		activate(&mode);
+		rw_unlock(&fb.lock);
+	}
+	var_of_mode(&mode, &var);
+	var.activate = activation;
+	return (copyout(&var, uaddr, sizeof(var)));
+}
+
+static int
+pan_locked(const struct fb_var_screeninfo *var)
+{
+	struct fb_mode mode = fb.mode;
+
+	if (fb.backend->pan == NULL || (var->vmode & FB_VMODE_YWRAP) != 0 ||
+	    var->xoffset > mode.virtual_width - mode.width ||
+	    var->yoffset > mode.virtual_height - mode.height)
+		return (EINVAL);
+	mode.x = var->xoffset;
+	mode.y = var->yoffset;
+	activate(&mode);
+	return (0);
+}
+
+static int
+pan(void *uaddr)
+{
+	struct fb_var_screeninfo var;
+	int error;
+
+	error = copyin(uaddr, &var, sizeof(var));
+	if (error != 0)
+		return (error);
+	rw_wlock(&fb.lock);
+	error = pan_locked(&var);
+	rw_unlock(&fb.lock);
+	return (error);
+}
+
+int
+fb_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg)
+{
+	void *uaddr = (void *)arg;
+
+	switch (cmd) {
+	case FBIOGET_VSCREENINFO:
+		return (get_var(uaddr));
+	case FBIOPUT_VSCREENINFO:
+		return (put_var(uaddr));
+	case FBIOGET_FSCREENINFO:
+		return (get_fix(uaddr));
+	case FBIOPAN_DISPLAY:
+		return (pan(uaddr));
+	case FBIOBLANK: /* no backend can: what Linux says then */
+		return (EINVAL);
+	default:
+		return (ENOTTY);
+	}
+}

@@ -1,0 +1,264 @@
+/*
+ * The framebuffer's pager: how the pages of VRAM come into an object. It is the model of a populate
+ * method (docs/populate.md; P1.. are its clauses): every page has exactly one frame, the frame's
+ * page is there from boot, and nothing is ever read or zeroed, so what remains is the contract
+ * itself. Owns the policy: how much of VRAM one fault brings in (Y1).
+ */
+#include "drivers/fb.h"
+#include "kern/errno.h"
+#include "kern/log.h"
+#include "kern/main.h"
+#include "kern/panic.h"
+#include "kern/string.h"
+#include "kern/sysctl.h"
+#include "vm/vm_page.h"
+#include "vm/vm_pager.h"
+
+#define WINDOW_MAX 65536 /* pages: all of the largest VRAM */
+
+enum fb_policy { POLICY_WHOLE, POLICY_WINDOW, POLICY_SINGLE, POLICY_OFF };
+
+/* (a) The policy in the low byte, the window's pages above: one word, so that a fault sees both
+ * halves of the same setting. */
+static uint64_t policy = POLICY_WHOLE;
+
+static const char *const policy_names[] = {
+    [POLICY_WHOLE] = "whole",
+    [POLICY_WINDOW] = "window:",
+    [POLICY_SINGLE] = "single",
+    [POLICY_OFF] = "off",
+};
+
+/* The pages that a fault at pidx should bring in, [*first, *last]; false: populate is off. */
+static bool
+policy_range(vm_pindex_t pidx, vm_pindex_t *first, vm_pindex_t *last)
+{
+	uint64_t now = __atomic_load_n(&policy, __ATOMIC_RELAXED), window = now >> 8;
+
+	switch ((enum fb_policy)(now & 0xff)) {
+	case POLICY_WHOLE:
+		*first = 0;
+		*last = UINT64_MAX;
+		return (true);
+	case POLICY_WINDOW:
+		*first = pidx - pidx % window;
+		*last = *first + window - 1;
+		return (true);
+	case POLICY_SINGLE:
+		*first = *last = pidx;
+		return (true);
+	case POLICY_OFF:
+		break;
+	}
+	return (false);
+}
+
+/*
+ * Install and busy the page of frame i. A frame stands at its own index of this object or nowhere,
+ * so its page tells whether it is resident, and no lookup is needed. EBUSY: somebody else has
+ * *blocker, the page at that index, busy; that may be a RAM page of a getpages call under way
+ * (policy `off`).
+ */
+static inline int
+take_page(vm_object_t object, vm_pindex_t i, vm_page_t *blocker)
+{
+	vm_page_t m = &fb.pages[i];
+	int error;
+
+	*blocker = m;
+	if (!vm_page_tryxbusy(m))
+		return (EBUSY);
+	if (m->object == object)
+		return (0);
+	error = vm_page_insert(m, object, i);
+	if (__predict_true(error == 0)) {
+		m->valid = true;
+		return (0);
+	}
+	vm_page_xunbusy(m);
+	if (error != EEXIST)
+		return (error);
+	*blocker = vm_page_lookup(object, i);
+	return (*blocker != NULL ? EBUSY
+				 : EEXIST); /* P21: in another object, a bug of this driver */
+}
+
+/* Install and busy [first, last]. On an error those before *stop are busied, the rest not. */
+static int
+take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t *stop,
+	   vm_page_t *blocker)
+{
+	int error = 0;
+
+	for (*stop = first; *stop <= last; (*stop)++) {
+		error = take_page(object, *stop, blocker);
+		if (__predict_false(error != 0))
+			break;
+	}
+	return (error);
+}
+
+/* Let [first, end) go again. The pages stay: they are what the object should hold. */
+static void
+release_range(vm_pindex_t first, vm_pindex_t end)
+{
+	for (vm_pindex_t i = first; i < end; i++)
+		vm_page_xunbusy(&fb.pages[i]);
+}
+
+/*
+ * The populate method. The object is write-locked on entry and on return (P5). What is installed is
+ * policy ∩ hint ∩ object; the hint holds pidx, so the result does too (P7).
+ *
+ * A busy page is waited for with the object unlocked and nothing busied: two faults with
+ * overlapping ranges cannot wait for each other. All is looked at again after (P21); since nothing
+ * is kept across the wait, a revocation meanwhile leaves nothing stale (R3).
+ *
+ * Short of memory past pidx the range ends there: what was asked for is there, the rest faults
+ * later.
+ *
+ * Neither fault_type nor max_prot matters: VRAM may be read and written by whoever may map it, and
+ * no write needs to be told (P23).
+ */
+static int
+fb_pg_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __unused,
+	       vm_prot_t max_prot __unused, vm_pindex_t *first, vm_pindex_t *last)
+{
+	vm_pindex_t lo, hi, stop;
+	vm_page_t blocker;
+	int error;
+
+	VM_OBJECT_ASSERT_WLOCKED(object);
+	if (!policy_range(pidx, &lo, &hi))
+		return (VM_PAGER_BAD); /* P8 */
+	lo = MAX(lo, *first);
+	hi = MIN(MIN(hi, *last), object->size - 1);
+	while ((error = take_range(object, lo, hi, &stop, &blocker)) != 0) {
+		if (error == ENOMEM && stop > pidx) {
+			hi = stop - 1;
+			break;
+		}
+		release_range(lo, stop);
+		if (error == ENOMEM)
+			return (VM_PAGER_AGAIN); /* P9 */
+		if (error != EBUSY)
+			return (VM_PAGER_ERROR);
+		error = vm_page_busy_sleep(blocker);
+		VM_OBJECT_WLOCK(object);
+		if (error != 0)
+			return (VM_PAGER_ERROR); /* killed */
+	}
+	*first = lo;
+	*last = hi;
+	return (VM_PAGER_OK);
+}
+
+/*
+ * The ordinary way, for policy `off` and for faults through a private mapping's shadow (P4): *mp is
+ * a RAM page that holds the index, xbusied by us; the device page takes its place. On an error the
+ * caller frees *mp, in the object or not.
+ */
+static int
+fb_pg_fault(vm_object_t object, vm_ooffset_t offset, int prot __unused, vm_page_t *mp)
+{
+	vm_pindex_t pindex = atop(offset);
+	vm_page_t ram = *mp, m = &fb.pages[pindex];
+	int error;
+
+	VM_OBJECT_ASSERT_WLOCKED(object);
+	if (m->object != NULL || !vm_page_tryxbusy(m))
+		return (VM_PAGER_ERROR); /* P21: stands elsewhere, a bug of this driver */
+	vm_page_remove(ram);
+	error = vm_page_insert(m, object, pindex);
+	if (error != 0) {
+		vm_page_xunbusy(m);
+		return (error == ENOMEM ? VM_PAGER_AGAIN : VM_PAGER_ERROR);
+	}
+	m->valid = true;
+	vm_page_free(ram); /* wakes who slept on it; they look again and find m */
+	*mp = m;
+	return (VM_PAGER_OK);
+}
+
+/* VRAM is mapped: the screen is the programs', until the last mapping is gone. */
+static int
+fb_pg_ctor(void *handle __unused, vm_ooffset_t size __unused, vm_prot_t prot __unused,
+	   vm_ooffset_t foff __unused)
+{
+	fb_hold();
+	return (0);
+}
+
+static void
+fb_pg_dtor(void *handle __unused)
+{
+	fb_release();
+}
+
+static const struct cdev_pager_ops fb_pager_ops = {
+    .cdev_pg_fault = fb_pg_fault,
+    .cdev_pg_populate = fb_pg_populate,
+    .cdev_pg_ctor = fb_pg_ctor,
+    .cdev_pg_dtor = fb_pg_dtor,
+};
+
+vm_object_t
+fb_pager_object(vm_prot_t prot, int *error)
+{
+	return (cdev_pager_allocate(&fb, OBJT_MGTDEVICE, &fb_pager_ops, "fb0", fb.backend->size,
+				    prot, 0, error));
+}
+
+/* The N of "window:N": 1 to WINDOW_MAX; 0 if it is anything else. */
+static uint64_t
+parse_window(const char *s)
+{
+	uint64_t n = 0;
+
+	if (*s == '\0')
+		return (0);
+	for (; *s >= '0' && *s <= '9' && n <= WINDOW_MAX; s++)
+		n = n * 10 + (uint64_t)(*s - '0');
+	return (*s == '\0' && n <= WINDOW_MAX ? n : 0);
+}
+
+static int
+policy_store(const char *text)
+{
+	size_t len = strlen(policy_names[POLICY_WINDOW]);
+	uint64_t new = POLICY_WHOLE, window;
+
+	if (strncmp(text, policy_names[POLICY_WINDOW], len) == 0) {
+		window = parse_window(text + len);
+		if (window == 0)
+			return (EINVAL);
+		new = POLICY_WINDOW | window << 8;
+	} else {
+		while (new < nitems(policy_names) && strcmp(text, policy_names[new]) != 0)
+			new ++;
+		if (new == nitems(policy_names))
+			return (EINVAL);
+	}
+	__atomic_store_n(&policy, new, __ATOMIC_RELAXED);
+	return (0);
+}
+
+static int
+policy_show(char *buf, size_t size)
+{
+	uint64_t now = __atomic_load_n(&policy, __ATOMIC_RELAXED);
+
+	if ((now & 0xff) == POLICY_WINDOW)
+		return (ksnprintf(buf, size, "%s%lu\n", policy_names[POLICY_WINDOW], now >> 8));
+	return (ksnprintf(buf, size, "%s\n", policy_names[now]));
+}
+SYSCTL(fb_populate, "dev/fb/populate", policy_show, policy_store);
+
+void
+fb_pager_init(void)
+{
+	const char *option = cmdline_get("fb.populate");
+
+	if (option != NULL && policy_store(option) != 0)
+		klog(LOG_WARNING, "fb: bad fb.populate=%s, using whole", option);
+}

@@ -1,0 +1,166 @@
+/*
+ * What the files of kernel/amd64 share, and the machine's start-up steps for kernel/main.c, which
+ * calls them in the order given here. Interrupts are off until kernel/main.c turns them on.
+ */
+#pragma once
+
+#include "kern/types.h"
+#include "amd64/asm.h"
+#include "machine/pmap_md.h"
+#include "machine/thread_md.h"
+
+struct vm_page;
+
+/* --- start-up ------------------------------------------------------------------------------- */
+
+/* First of all: per-CPU area with thread0 as curthread, descriptor tables, CPU features. The
+ * kernel's text is patched here, so the boot page tables must still be in use. */
+void cpu_init(void);
+/* The final kernel page tables, made from bootinfo's memory map, and the direct map. */
+void pmap_bootstrap(void);
+/* Hands the RAM to vm_phys: all but the first MiB, the kernel, the vm_pages and the initrd, whose
+ * pages (rounded outwards) the caller frees with vm_phys_free_range once it is unpacked. */
+void amd64_mem_init(void);
+/* Needs vm_phys. Local APIC, IOAPIC (by ACPI if there is any), legacy PIC silenced. */
+void apic_init(void);
+/* Needs apic_init. Calibrates the clocks; cpu_now() is 0 before. Takes about a millisecond. */
+void timer_init(void);
+
+/* --- cpu.c ---------------------------------------------------------------------------------- */
+
+struct cpu_features {
+	bool smap, fsgsbase, xsave, avx, x2apic, page1gb, rdrand;
+};
+extern struct cpu_features cpu_features;
+extern struct pcpu pcpu0;
+
+/* Interrupts and traps enter on this stack from now on. */
+void cpu_set_kstack(uint64_t top);
+
+struct cpuid {
+	uint32_t eax, ebx, ecx, edx;
+};
+static inline struct cpuid
+cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return (r);
+}
+static inline uint64_t
+rdmsr(uint32_t msr)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return ((uint64_t)hi << 32 | lo);
+}
+static inline void
+wrmsr(uint32_t msr, uint64_t v)
+{
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32))
+			 : "memory");
+}
+static inline uint64_t
+rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return ((uint64_t)hi << 32 | lo);
+}
+#define READ_CR(n)                                                   \
+	({                                                           \
+		uint64_t cr_;                                        \
+		__asm__ volatile("movq %%cr" #n ", %0" : "=r"(cr_)); \
+		cr_;                                                 \
+	})
+#define WRITE_CR(n, v)    __asm__ volatile("movq %0, %%cr" #n : : "r"((uint64_t)(v)) : "memory")
+#define MSR_FSBASE        0xc0000100
+#define MSR_KERNEL_GSBASE 0xc0000102
+
+/* --- trap.S, copy.S --------------------------------------------------------------------------- */
+
+extern char trap_stubs[], syscall_entry[], thread_trampoline[];
+extern char user_access_start[], user_access_end[], user_access_fault[];
+void switch_stack(uint64_t *save_rsp, uint64_t load_rsp);
+void user_return_to(struct trapframe *tf) __noreturn;
+void zero_page_avx(void *page);
+int user_copy(void *dst, const void *src, size_t len);
+int user_zero(void *dst, size_t len);
+int user_copystr(char *dst, const char *src, size_t size, size_t *len);
+
+/* --- trap.c ----------------------------------------------------------------------------------- */
+
+/* Every exception and interrupt, and every system call, come here with the frame just saved. */
+void trap(struct trapframe *tf);
+void syscall_trap(struct trapframe *tf);
+/* Before going to user mode: dies if killed, yields if the slice is over; returns with interrupts off. */
+void user_return(void);
+/* The frame of the exception that the kernel panics for: what cpu_report(NULL) reports. */
+extern const struct trapframe *panic_frame;
+/* kernel/linux's: the number and arguments are in the frame, the result goes to tf_rax. */
+void linux_syscall(struct trapframe *tf);
+
+/* --- thread.c --------------------------------------------------------------------------------- */
+
+/* Sizes the FPU save area and records the initial state. */
+void fpu_init(void);
+
+/* --- apic.c, timer.c --------------------------------------------------------------------- */
+
+void apic_eoi(void);
+/* Set the one-shot counter; 0 stops it. Its interrupt is VEC_TIMER. */
+void apic_timer_set(uint32_t ticks);
+uint32_t apic_timer_count(void);
+/* The interrupt of an IRQ line: calls what cpu_irq_register was given. */
+void apic_irq(int irq);
+void timer_interrupt(void);
+
+/* --- linker.ld, boot/entry.S ------------------------------------------------------------------ */
+
+#define KERNBASE 0xffffffff80000000ul
+extern char image_start[]; /* physical */
+extern char text_start[], text_end[], rodata_end[], data_end[], image_end[];
+extern uint8_t boot_stack_guard[], boot_stack[], boot_stack_top[];
+extern uint8_t ist_stacks[3][IST_SIZE];
+
+/* --- kmem.c ----------------------------------------------------------------------------------- */
+
+/* Early memory: pages that amd64_mem_init will not give away, not zeroed; physical address. Ends the
+ * machine with a line when there is none. */
+uint64_t early_alloc(uint64_t bytes);
+/* Some part of [pa, pa + len) is RAM of the loader's map. */
+bool is_ram(uint64_t pa, uint64_t len);
+
+/* --- pmap.c: entries ---------------------------------------------------------------------------- */
+
+#define PG_V             0x001ul
+#define PG_RW            0x002ul
+#define PG_U             0x004ul
+#define PG_A             0x020ul
+#define PG_D             0x040ul
+#define PG_PS            0x080ul /* large page, above the lowest level */
+#define PG_G             0x100ul
+#define PG_W             0x200ul /* ours: wired */
+#define PG_MANAGED       0x400ul /* ours: has a pv entry */
+#define PG_NX            (1ul << 63)
+#define PG_FRAME         0x000ffffffffff000ul
+#define PG_ATTR(memattr) ((uint64_t)(memattr) << 3) /* PCD:PWT, for indexes 0 to 3 of the PAT */
+
+#define KVA_BASE 0xffffc00000000000ul /* kernel stacks and device memory: one top-level entry */
+#define KVA_END  0xffffc08000000000ul
+
+/* Map [pa, pa + len) at va of the kernel with the largest pages that fit; false when a page table
+ * cannot be had. bits: entry bits besides PG_V and PG_G. */
+bool pmap_kenter(uint64_t va, uint64_t pa, uint64_t len, uint64_t bits);
+/* Unmap what pmap_kenter mapped by the same va and len; no TLB holds it on return. */
+void pmap_kremove(uint64_t va, uint64_t len);
+/* The leaf entry of va, and its level (0: 4 KiB); NULL if some level is absent. path, when not NULL,
+ * takes the entries met on the way down (4, zeros for those not reached). Reads RAM only. */
+uint64_t *pmap_walk(uint64_t *pml4, uint64_t va, int *level, uint64_t *path);

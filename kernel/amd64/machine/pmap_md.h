@@ -1,0 +1,47 @@
+/*
+ * amd64's part of vm/pmap.h: what a pmap and a vm_page hold for the machine, memory attributes,
+ * and the bounds of user space.
+ */
+#pragma once
+
+#include "kern/lock.h"
+#include <sys/queue.h>
+
+#define VM_MINUSER_ADDRESS 0x10000ul /* as Linux's default vm.mmap_min_addr */
+#define VM_MAXUSER_ADDRESS \
+	0x7ffffffff000ul /* the last canonical user page stays unmapped (SYSRET) */
+
+/* Indexes of the PAT as pat_init programs it: bits PAT:PCD:PWT of an entry. */
+#define VM_MEMATTR_WRITE_BACK      0
+#define VM_MEMATTR_WRITE_COMBINING 1
+#define VM_MEMATTR_UNCACHED        3
+
+/* The direct map: every RAM frame at a fixed distance, write-back. */
+#define DMAP_BASE 0xffff800000000000ul
+
+static inline void *
+phys_to_dmap(uint64_t pa)
+{
+	return ((void *)(DMAP_BASE + pa));
+}
+static inline uint64_t
+dmap_to_phys(const void *va)
+{
+	return ((uint64_t)va - DMAP_BASE);
+}
+
+struct pv_entry;
+struct pv_chunk;
+
+/* Locks: (c) constant  (p) pmap_mtx, one for all pmaps and pv lists: whoever follows a page's list
+ * changes the page tables of many pmaps, and whoever changes page tables changes such lists */
+struct pmap {
+	uint64_t *pm_pml4; /* (c) through the direct map */
+	uint64_t pm_cr3; /* (c) */
+	uint64_t pm_resident; /* (p) pages mapped in the user half, 4 KiB each */
+	LIST_HEAD(, pv_chunk) pm_chunks; /* (p) those with free pv entries */
+};
+
+struct md_page {
+	struct pv_entry *pv_list; /* (p) who maps the page */
+};

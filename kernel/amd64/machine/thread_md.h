@@ -1,0 +1,50 @@
+/*
+ * amd64's part of a thread, the per-CPU area, and the trap frame.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+/* What trap.S and syscall.S push: the order is the one in memory. */
+struct trapframe {
+	uint64_t tf_r15, tf_r14, tf_r13, tf_r12, tf_rbp, tf_rbx;
+	uint64_t tf_r11, tf_r10, tf_r9, tf_r8, tf_rax, tf_rcx, tf_rdx, tf_rsi, tf_rdi;
+	uint64_t tf_trapno;
+	uint64_t tf_err; /* syscall entry keeps the system call number here (orig_rax) */
+	uint64_t tf_rip, tf_cs, tf_rflags, tf_rsp, tf_ss;
+};
+
+struct thread_md {
+	uint64_t md_rsp; /* kernel stack pointer while switched out */
+	uint64_t md_fsbase; /* user's FS base */
+	uint64_t md_gsbase; /* user's GS base */
+	void *md_fpu; /* XSAVE area of a user thread, 64-byte aligned */
+	void *md_fpu_memory; /* what kmalloc gave for it */
+};
+
+struct thread;
+
+/* One for each CPU, at the GS base while in the kernel. Offsets are known to assembly. */
+struct pcpu {
+	struct thread *pc_curthread; /* 0 */
+	uint64_t pc_kstack_top; /* 8: rsp for syscall entry */
+	uint64_t pc_scratch; /* 16: user rsp during syscall entry */
+	struct pmap *pc_curpmap; /* what CR3 holds */
+	uint32_t pc_cpuid;
+};
+
+static inline struct thread *
+thread_current(void)
+{
+	struct thread *td;
+
+	__asm__("movq %%gs:0, %0" : "=r"(td));
+	return (td);
+}
+#define curthread thread_current()
+
+static inline void
+thread_set_current(struct thread *td)
+{
+	__asm__ volatile("movq %0, %%gs:0" : : "r"(td) : "memory");
+}

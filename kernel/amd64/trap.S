@@ -1,0 +1,180 @@
+/*
+ * The ways into the kernel and out of it: exception and interrupt stubs, SYSCALL, and the switch from
+ * one kernel stack to another.
+ *
+ * GS: in user mode it is the program's; the first thing on the way in from user mode is SWAPGS, the
+ * last on the way out too. A double fault, NMI or machine check may strike in between, so these trust
+ * neither CS nor the GS base (programs can set that with WRGSBASE) but take it from their own stack;
+ * none of the three returns.
+ */
+#include "asm.h"
+
+	.text
+.macro PUSH_REGS
+	pushq %rdi
+	pushq %rsi
+	pushq %rdx
+	pushq %rcx
+	pushq %rax
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+.endm
+/* All but RDI, the last. */
+.macro POP_REGS
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rax
+	popq %rcx
+	popq %rdx
+	popq %rsi
+.endm
+
+/* One stub of 16 bytes for each vector; those without an error code push 0. */
+	.globl trap_stubs
+	.balign 16
+trap_stubs:
+	vector = 0
+	.rept 256
+	.balign 16
+	.if vector == 2 || vector == 18
+	pushq $0
+	pushq $vector
+	jmp trap_paranoid
+	.elseif vector == 8
+	pushq $vector
+	jmp trap_paranoid
+	.elseif (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
+	pushq $vector
+	jmp trap_common
+	.else
+	pushq $0
+	pushq $vector
+	jmp trap_common
+	.endif
+	vector = vector + 1
+	.endr
+
+	.balign 16
+trap_common:
+	testb $3, TF_CS - TF_TRAPNO(%rsp)
+	jz 1f
+	swapgs
+1:	PUSH_REGS
+	cld
+	CLAC
+	movq %rsp, %rdi
+	call trap
+ENTRY(trap_return)
+	POP_REGS
+	popq %rdi
+	testb $3, TF_CS - TF_TRAPNO(%rsp)
+	jz 1f
+	swapgs
+1:	addq $16, %rsp
+	iretq
+END(trap_return)
+
+	.balign 16
+trap_paranoid:
+	PUSH_REGS
+	cld
+	CLAC
+	movq %rsp, %rbx
+	orq $IST_SIZE - 1, %rbx
+	movl -15(%rbx), %eax /* the struct pcpu */
+	movl -11(%rbx), %edx
+	movl $MSR_GSBASE, %ecx
+	wrmsr
+	movq %rsp, %rdi
+	xorl %ebp, %ebp
+	call trap
+	ud2
+
+/* SYSCALL comes with interrupts off, the user's stack, RIP in RCX and RFLAGS in R11. */
+ENTRY(syscall_entry)
+	swapgs
+	movq %rsp, %gs:16
+	movq %gs:8, %rsp
+	pushq $SEL_UDATA
+	pushq %gs:16
+	pushq %r11
+	pushq $SEL_UCODE
+	pushq %rcx
+	pushq %rax
+	pushq $VEC_SYSCALL
+	PUSH_REGS
+	CLAC
+	movq %rsp, %rdi
+	xorl %ebp, %ebp
+	call syscall_trap
+	/*
+	 * SYSRET if it restores all that the frame says: it takes RIP from RCX and RFLAGS from R11, and
+	 * would fault in kernel mode on the user's stack if RIP were not canonical. Else IRET.
+	 */
+	movq TF_RIP(%rsp), %rcx
+	movq TF_RFLAGS(%rsp), %r11
+	cmpq TF_RCX(%rsp), %rcx
+	jne trap_return
+	cmpq TF_R11(%rsp), %r11
+	jne trap_return
+	movq %rcx, %rax
+	shrq $47, %rax
+	jnz trap_return
+	testl $(RFLAGS_TF | RFLAGS_RF), %r11d
+	jnz trap_return
+	POP_REGS
+	popq %rdi
+	movq TF_RSP - TF_TRAPNO(%rsp), %rsp
+	swapgs
+	sysretq
+END(syscall_entry)
+
+/* void switch_stack(uint64_t *save_rsp, uint64_t load_rsp) */
+ENTRY(switch_stack)
+	pushq %rbp
+	pushq %rbx
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, (%rdi)
+	movq %rsi, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+END(switch_stack)
+
+/* Where the first switch to a thread returns to: RBX(R12), as cpu_thread_setup left them. */
+ENTRY(thread_trampoline)
+	movq %r12, %rdi
+	call *%rbx
+	call thread_exit
+	ud2
+END(thread_trampoline)
+
+/* void user_return_to(struct trapframe *tf): leave the kernel, interrupts off. */
+ENTRY(user_return_to)
+	movq %rdi, %rsp
+	jmp trap_return
+END(user_return_to)
+	.section .note.GNU-stack, "", @progbits

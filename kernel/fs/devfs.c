@@ -1,0 +1,138 @@
+/*
+ * /dev: the character devices, and those of them that need no hardware. A directory of
+ * ramfs with a node for each, so that links and directories can be made there as well.
+ */
+#include "fs/vnode.h"
+#include "kern/cdev.h"
+#include "kern/console.h"
+#include "kern/errno.h"
+#include "kern/file.h"
+#include "kern/random.h"
+#include "kern/string.h"
+
+static struct vnode *devdir; /* (c) */
+
+static int
+dev_io(struct vnode *vp, struct uio *uio, struct file *fp)
+{
+	struct cdev *dev = vp->v_cdev;
+	__typeof__(dev->cd_sw->d_read) io =
+	    uio->uio_write ? dev->cd_sw->d_write : dev->cd_sw->d_read;
+
+	return (io != NULL ? io(dev->cd_softc, uio, fp) : EINVAL);
+}
+
+static const struct vnodeops dev_ops = {.v_read = dev_io, .v_write = dev_io};
+
+int
+cdev_register(struct cdev *dev)
+{
+	size_t len = strlen(dev->cd_name);
+	struct vnode *vp =
+	    devdir == NULL ? NULL
+			   : vnode_alloc(sizeof(*vp), &dev_ops, VCHR, devdir, dev->cd_name, len);
+	int error;
+
+	if (vp == NULL)
+		return (ENOMEM);
+	vp->v_mode = 0666;
+	vp->v_nlink = 0;
+	vp->v_cdev = dev;
+	error = ramfs_ops.v_link(devdir, dev->cd_name, len, vp);
+	vrele(vp);
+	return (error);
+}
+
+/* --- devices that need no hardware; softc is the kind --------------------------------------------- */
+
+enum kind { DEV_CONSOLE, DEV_NULL, DEV_ZERO, DEV_FULL, DEV_RANDOM };
+
+static int
+soft_read(void *softc, struct uio *uio, struct file *fp __unused)
+{
+	enum kind kind = (uintptr_t)softc;
+	char buf[256];
+	size_t n;
+	int error = 0;
+
+	if (kind == DEV_NULL)
+		return (0);
+	if (kind == DEV_ZERO || kind == DEV_FULL)
+		return (uiomove(NULL, uio->uio_resid, uio));
+	while (uio->uio_resid > 0 && error == 0) {
+		n = MIN(uio->uio_resid, sizeof(buf));
+		if (kind == DEV_RANDOM)
+			random_bytes(buf, n);
+		else
+			error = console_read(buf, n, &n);
+		if (error == 0)
+			error = uiomove(buf, n, uio);
+		if (kind == DEV_CONSOLE) /* no more than a line at a time */
+			break;
+	}
+	return (error);
+}
+
+static int
+soft_write(void *softc, struct uio *uio, struct file *fp __unused)
+{
+	enum kind kind = (uintptr_t)softc;
+	char buf[256];
+	size_t n;
+	int error = 0;
+
+	if (kind == DEV_FULL)
+		return (ENOSPC);
+	if (kind == DEV_NULL || kind == DEV_ZERO)
+		uio->uio_resid = 0;
+	while (uio->uio_resid > 0 && error == 0) {
+		n = MIN(uio->uio_resid, sizeof(buf));
+		error = uiomove(buf, n, uio);
+		if (error == 0 && kind == DEV_CONSOLE)
+			console_write(buf, n);
+		else if (error == 0)
+			random_stir(buf, n);
+	}
+	return (error);
+}
+
+/* /dev/zero is anonymous memory: a mapping's own (no object), or shared with who inherits it. */
+static int
+soft_mmap(void *softc, uint64_t offset, uint64_t size, vm_prot_t prot __unused, bool shared,
+	  vm_object_t *object, uint64_t *phase)
+{
+	if ((uintptr_t)softc != DEV_ZERO)
+		return (ENODEV);
+	*phase = 0;
+	*object = shared ? vm_object_allocate(OBJT_ANON, atop(offset + size)) : NULL;
+	return (shared && *object == NULL ? ENOMEM : 0);
+}
+
+static const struct cdevsw console_sw = {.d_read = soft_read, .d_write = soft_write};
+static const struct cdevsw memory_sw = {
+    .d_read = soft_read, .d_write = soft_write, .d_mmap = soft_mmap, .d_seekable = true};
+
+#define SOFT_DEVICE(name, sw, kind, major, minor)                                          \
+	{                                                                                  \
+		.cd_name = name, .cd_sw = sw, .cd_softc = (void *)kind, .cd_major = major, \
+		.cd_minor = minor                                                          \
+	}
+
+void
+devfs_init(void)
+{
+	static struct cdev soft_devices[] = {
+	    SOFT_DEVICE("console", &console_sw, DEV_CONSOLE, 5, 1),
+	    SOFT_DEVICE("tty", &console_sw, DEV_CONSOLE, 5, 0),
+	    SOFT_DEVICE("null", &memory_sw, DEV_NULL, 1, 3),
+	    SOFT_DEVICE("zero", &memory_sw, DEV_ZERO, 1, 5),
+	    SOFT_DEVICE("full", &memory_sw, DEV_FULL, 1, 7),
+	    SOFT_DEVICE("random", &memory_sw, DEV_RANDOM, 1, 8),
+	    SOFT_DEVICE("urandom", &memory_sw, DEV_RANDOM, 1, 9),
+	};
+
+	if (ramfs_ops.v_create(rootvnode, "dev", 3, VDIR, 0755, NULL, &devdir) != 0)
+		return;
+	for (size_t i = 0; i < nitems(soft_devices); i++)
+		cdev_register(&soft_devices[i]);
+}

@@ -1,0 +1,38 @@
+/*
+ * Character devices: a driver registers a name and a switch of functions; devfs shows it in /dev.
+ */
+#pragma once
+
+#include "kern/types.h"
+#include "vm/vm_object.h"
+
+struct file;
+struct uio;
+
+struct cdevsw {
+	/* Any of these may be NULL: open and close succeed, the others fail as noted. */
+	int (*d_open)(void *softc, struct file *fp);
+	void (*d_close)(void *softc, struct file *fp);
+	int (*d_read)(void *softc, struct uio *uio, struct file *fp); /* EINVAL */
+	int (*d_write)(void *softc, struct uio *uio, struct file *fp); /* EINVAL */
+	int (*d_ioctl)(void *softc, uint64_t cmd, uint64_t arg); /* ENOTTY; arg: user's word */
+	/*
+	 * The object that [offset, offset + size) of the device maps, with a reference for the caller
+	 * in *object. prot: what is asked; shared: MAP_SHARED. *phase: physical address of offset 0 if
+	 * the device is physically contiguous, so that mmap can choose a congruent address (S1), else
+	 * 0. 0 or an errno. NULL method: ENODEV.
+	 */
+	int (*d_mmap)(void *softc, uint64_t offset, uint64_t size, vm_prot_t prot, bool shared,
+		      vm_object_t *object, uint64_t *phase);
+	bool d_seekable;
+	uint64_t (*d_size)(void *softc); /* for SEEK_END; NULL: 0 */
+};
+
+struct cdev {
+	const char *cd_name; /* (c) in /dev */
+	const struct cdevsw *cd_sw; /* (c) */
+	void *cd_softc; /* (c) */
+	uint32_t cd_major, cd_minor; /* (c) Linux's numbers */
+};
+/* Make dev visible in /dev (after devfs_init); it stays the driver's memory. EEXIST, ENOMEM. */
+int cdev_register(struct cdev *dev);

@@ -1,0 +1,59 @@
+/*
+ * Open files, and the table of descriptors that names them in a process.
+ */
+#pragma once
+
+#include "kern/types.h"
+#include "kern/lock.h"
+
+struct vnode;
+
+#define FD_MAX 1024 /* descriptors of a process (RLIMIT_NOFILE); EMFILE past it */
+
+/* f_flags: open(2)'s, with Linux's values because they cross the system-call boundary. */
+enum {
+	O_RDONLY = 0,
+	O_WRONLY = 1,
+	O_RDWR = 2,
+	O_ACCMODE = 3,
+	O_CREAT = 0100,
+	O_EXCL = 0200,
+	O_TRUNC = 01000,
+	O_APPEND = 02000,
+	O_NONBLOCK = 04000,
+	O_DIRECTORY = 0200000,
+	O_NOFOLLOW = 0400000,
+	O_CLOEXEC = 02000000,
+};
+
+/* Locks: (c) constant  (a) atomic  (f) f_lock */
+struct file {
+	uint32_t f_refs; /* (a) */
+	uint32_t f_flags; /* (a) */
+	struct vnode *f_vnode; /* (c) */
+	struct rwlock
+	    f_lock; /* rank LR_FPOS: held over each use of the position, so they take turns */
+	uint64_t f_offset; /* (f) */
+};
+#define file_readable(fp) (((fp)->f_flags & O_ACCMODE) != O_WRONLY)
+#define file_writable(fp) (((fp)->f_flags & O_ACCMODE) != O_RDONLY)
+
+/* Open vp, whose reference goes to the file on success. ENOMEM, or what the device says. */
+int file_open(struct vnode *vp, uint32_t flags, struct file **fpp);
+/* The open file that fd is in curproc, with a reference; EBADF. */
+int fget(int fd, struct file **fpp);
+void fdrop(struct file *fp);
+
+/* An empty table, or NULL; and its end, which closes all. */
+struct filedesc *fd_alloc(void);
+void fd_free(struct filedesc *fdp);
+/* Descriptors 0, 1 and 2 on /dev/console. */
+int fd_open_console(struct filedesc *fdp);
+/* Give fp the lowest free descriptor from min on; the caller's reference goes to the table on success.
+ * EMFILE, EINVAL (min is past the limit), ENOMEM. */
+int fd_install(struct filedesc *fdp, struct file *fp, int min, bool cloexec, int *fd);
+/* The same for descriptor fd, closing what it was. EBADF past the limit, ENOMEM. */
+int fd_replace(struct filedesc *fdp, struct file *fp, int fd, bool cloexec);
+int fd_close(struct filedesc *fdp, int fd);
+/* Tells in *cloexec whether exec closes fd, and sets it so when set >= 0. EBADF. */
+int fd_cloexec(struct filedesc *fdp, int fd, int set, bool *cloexec);

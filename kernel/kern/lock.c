@@ -1,0 +1,311 @@
+/*
+ * Spin mutexes and sleeping reader/writer locks, and the check of the order they are taken in.
+ *
+ * An rwlock that is contended is handed over: who lets go of it last gives it to the one that has
+ * waited longest (if that is a reader, to all readers up to the first writer). RW_WAITERS is set
+ * exactly while somebody is queued, both change under sched_lock only, and newcomers queue behind it;
+ * so no release can miss a waiter, and neither readers nor writers starve.
+ */
+#include "kern/lock.h"
+#include "kern/machdep.h"
+#include "kern/panic.h"
+#include "kern/sleepq.h"
+
+#define RW_THREAD(word) ((word) & ~(RW_READER - 1))
+
+static inline bool
+cas(uintptr_t *word, uintptr_t *old, uintptr_t new)
+{
+	return (
+	    __atomic_compare_exchange_n(word, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+}
+
+static inline uintptr_t
+load(const uintptr_t *word)
+{
+	return (__atomic_load_n(word, __ATOMIC_RELAXED));
+}
+
+#ifdef INVARIANTS
+#define CHECK_RANKS true
+#else
+#define CHECK_RANKS false
+#endif
+
+/* Note a lock taken. Not 0 if others of its rank or above are held: rank_check says whether that may
+ * be. */
+static inline uint64_t
+rank_push(struct thread *td, const char *name, unsigned rank)
+{
+	uint64_t above = td->td_ranks >> rank * LR_BITS;
+
+	if (!CHECK_RANKS)
+		return (0);
+	td->td_ranks += 1ul << rank * LR_BITS;
+	td->td_rank_name[rank] = name;
+	return (above);
+}
+
+static inline void
+rank_pop(struct thread *td, unsigned rank)
+{
+	if (CHECK_RANKS)
+		td->td_ranks -= 1ul << rank * LR_BITS;
+}
+
+static void
+rank_check(const char *name, unsigned rank, uint64_t above)
+{
+	unsigned held;
+
+	if (above == 0 || panicking)
+		return;
+	held = rank + (63 - (unsigned)__builtin_clzl(above)) / LR_BITS;
+	if (held > rank || (rank != LR_OBJECT && rank != LR_FILE))
+		panic("lock order: %s (rank %u) taken while holding %s (rank %u)", name, rank,
+		      curthread->td_rank_name[held], held);
+}
+
+uint64_t
+locks_held(void)
+{
+	return (curthread->td_ranks);
+}
+
+void
+spinlock_enter(void)
+{
+	bool on = cpu_intr_disable();
+	struct thread *td = curthread;
+
+	if (td->td_spin++ == 0)
+		td->td_spin_flags = on;
+}
+
+void
+spinlock_exit(void)
+{
+	struct thread *td = curthread;
+
+	if (--td->td_spin == 0 && td->td_spin_flags != 0)
+		cpu_intr_enable();
+}
+
+void
+mtx_init(struct mtx *m, const char *name, enum lock_rank rank)
+{
+	*m = (struct mtx)MTX_INITIALIZER(name, rank);
+}
+
+static void __slow_path
+mtx_lock_slow(struct mtx *m, uint64_t above, bool taken)
+{
+	uintptr_t owner = 0;
+
+	rank_check(m->mtx_name, m->mtx_rank, above);
+	while (!taken && !panicking) {
+		taken = cas(&m->mtx_owner, &owner, (uintptr_t)curthread);
+		KASSERT(taken || owner != (uintptr_t)curthread, ("%s taken twice", m->mtx_name));
+		__builtin_ia32_pause();
+		owner = 0;
+	}
+}
+
+void
+mtx_lock(struct mtx *m)
+{
+	bool taken, on = cpu_intr_disable();
+	struct thread *td = curthread;
+	uintptr_t owner = 0;
+	uint64_t above;
+
+	if (td->td_spin++ == 0)
+		td->td_spin_flags = on;
+	above = rank_push(td, m->mtx_name, m->mtx_rank);
+	taken = cas(&m->mtx_owner, &owner, (uintptr_t)td);
+	if (__predict_false(!taken || above != 0))
+		mtx_lock_slow(m, above, taken);
+}
+
+void
+mtx_unlock(struct mtx *m)
+{
+	struct thread *td = curthread;
+
+	KASSERT(m->mtx_owner == (uintptr_t)td || panicking, ("%s let go, not owned", m->mtx_name));
+	rank_pop(td, m->mtx_rank);
+	__atomic_store_n(&m->mtx_owner, 0, __ATOMIC_RELEASE);
+	if (--td->td_spin == 0 && td->td_spin_flags != 0)
+		cpu_intr_enable();
+}
+
+bool
+mtx_owned(const struct mtx *m)
+{
+	return (load(&m->mtx_owner) == (uintptr_t)curthread);
+}
+
+void
+rw_init(struct rwlock *rw, const char *name, enum lock_rank rank)
+{
+	KASSERT(rank <= LR_OBJECT, ("%s sleeps and ranks among spin locks", name));
+	*rw = (struct rwlock)RW_INITIALIZER(name, rank);
+}
+
+/* What waiters sleep on: not the lock's own address, which is often that of the structure it begins,
+ * and others sleep on that. */
+static inline const void *
+rw_chan(const struct rwlock *rw)
+{
+	return ((const char *)rw + 1);
+}
+
+static inline bool
+rw_try(struct rwlock *rw, bool write)
+{
+	uintptr_t word = load(&rw->rw_word);
+
+	do {
+		if (write ? word != 0 : (word & (RW_WRITER | RW_WAITERS)) != 0)
+			return (false);
+	} while (
+	    !cas(&rw->rw_word, &word, write ? RW_WRITER | (uintptr_t)curthread : word + RW_READER));
+	return (true);
+}
+
+static void __slow_path
+rw_lock_slow(struct rwlock *rw, bool write, uint64_t above)
+{
+	uintptr_t word;
+
+	rank_check(rw->rw_name, rw->rw_rank, above);
+	if (rw_try(rw, write))
+		return;
+	KASSERT(!write || !rw_wowned(rw) || panicking, ("%s taken twice", rw->rw_name));
+	mtx_lock(&sched_lock);
+	while (!panicking && !rw_try(rw, write)) {
+		/* It may be let go between the look and this; then word is 0, and there is nobody
+		 * to hand it over. */
+		word = load(&rw->rw_word);
+		if (word == 0 ||
+		    ((word & RW_WAITERS) == 0 && !cas(&rw->rw_word, &word, word | RW_WAITERS)))
+			continue;
+		sleepq_add(rw_chan(rw), write ? SLEEP_WRITER : 0, 0);
+		sleepq_wait(); /* rw_grant has made it ours */
+		break;
+	}
+	mtx_unlock(&sched_lock);
+}
+
+/* Hand the lock to those who wait first; keep: what the caller keeps of it (RW_READER or 0). */
+static void __slow_path
+rw_grant(struct rwlock *rw, uintptr_t keep)
+{
+	const void *chan = rw_chan(rw);
+	uintptr_t word = keep;
+	struct thread *td;
+
+	mtx_lock(&sched_lock);
+	while ((td = sleepq_first(chan)) != NULL && (word & RW_WRITER) == 0) {
+		if ((td->td_sleep_flags & SLEEP_WRITER) == 0)
+			word += RW_READER;
+		else if (word == 0)
+			word = RW_WRITER | (uintptr_t)td;
+		else
+			break;
+		sleepq_wake(td, 0);
+	}
+	if (td != NULL)
+		word |= RW_WAITERS;
+	__atomic_store_n(&rw->rw_word, word, __ATOMIC_RELEASE);
+	mtx_unlock(&sched_lock);
+}
+
+void
+rw_rlock(struct rwlock *rw)
+{
+	uint64_t above = rank_push(curthread, rw->rw_name, rw->rw_rank);
+
+	if (__predict_false(above != 0 || !rw_try(rw, false)))
+		rw_lock_slow(rw, false, above);
+}
+
+void
+rw_wlock(struct rwlock *rw)
+{
+	uint64_t above = rank_push(curthread, rw->rw_name, rw->rw_rank);
+
+	if (__predict_false(above != 0 || !rw_try(rw, true)))
+		rw_lock_slow(rw, true, above);
+}
+
+bool
+rw_try_rlock(struct rwlock *rw)
+{
+	if (!rw_try(rw, false))
+		return (false);
+	rank_push(curthread, rw->rw_name, rw->rw_rank);
+	return (true);
+}
+
+bool
+rw_try_wlock(struct rwlock *rw)
+{
+	if (!rw_try(rw, true))
+		return (false);
+	rank_push(curthread, rw->rw_name, rw->rw_rank);
+	return (true);
+}
+
+bool
+rw_try_upgrade(struct rwlock *rw)
+{
+	uintptr_t word = load(&rw->rw_word);
+
+	do {
+		if ((word & ~RW_WAITERS) != RW_READER)
+			return (false);
+	} while (!cas(&rw->rw_word, &word, RW_WRITER | (word & RW_WAITERS) | (uintptr_t)curthread));
+	return (true);
+}
+
+void
+rw_downgrade(struct rwlock *rw)
+{
+	uintptr_t word = RW_WRITER | (uintptr_t)curthread;
+
+	rw_assert_wlocked(rw);
+	if (!cas(&rw->rw_word, &word, RW_READER))
+		rw_grant(rw, RW_READER);
+}
+
+void
+rw_unlock(struct rwlock *rw)
+{
+	uintptr_t word = load(&rw->rw_word), rest;
+
+	KASSERT((word & RW_WRITER) != 0 ? rw_wowned(rw) : word >= RW_READER,
+		("%s let go, not locked", rw->rw_name));
+	rank_pop(curthread, rw->rw_rank);
+	do {
+		rest = (word & RW_WRITER) != 0 ? word & RW_WAITERS : word - RW_READER;
+		if (rest == RW_WAITERS) {
+			rw_grant(rw, 0);
+			return;
+		}
+	} while (!cas(&rw->rw_word, &word, rest));
+}
+
+bool
+rw_wowned(const struct rwlock *rw)
+{
+	uintptr_t word = load(&rw->rw_word);
+
+	return ((word & RW_WRITER) != 0 && RW_THREAD(word) == (uintptr_t)curthread);
+}
+
+bool
+rw_locked(const struct rwlock *rw)
+{
+	return (load(&rw->rw_word) != 0);
+}

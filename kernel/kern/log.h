@@ -1,0 +1,23 @@
+/*
+ * The kernel's log: a ring of text (what dmesg shows), copied to the console as far as the console's
+ * level lets it through. Safe from any context, interrupts and panic included.
+ */
+#pragma once
+
+#include "kern/types.h"
+#include <stdarg.h>
+
+enum log_level { LOG_ERR = 3, LOG_WARNING = 4, LOG_NOTICE = 5, LOG_INFO = 6, LOG_DEBUG = 7 };
+
+/* Formats as printf does (d i u x X p s c % with flags, width, precision, l, z); returns the length
+ * it would have had. */
+int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
+int ksnprintf(char *buf, size_t size, const char *fmt, ...) __printf_like(3, 4);
+
+/* Reads the `loglevel=` option: 0-7, default 4. */
+void log_init(void);
+/* One line, without the newline. Shown on the console when level <= the `loglevel=` option. */
+void klog(enum log_level level, const char *fmt, ...) __printf_like(2, 3);
+
+/* Copies up to size bytes of the ring, oldest first, from offset; returns how many. */
+size_t log_read(char *buf, size_t size, size_t offset);

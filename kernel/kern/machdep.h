@@ -1,0 +1,102 @@
+/*
+ * What the machine gives to the rest of the kernel (but for the pmap, vm/pmap.h). kernel/amd64
+ * implements it.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+struct thread;
+struct trapframe;
+
+/* User memory. Any address may be bad: EFAULT then, and a part may have been copied. A fault on a
+ * good page is resolved and the copy goes on. No lock held; may sleep. */
+int copyin(const void *uaddr, void *kaddr, size_t len);
+int copyout(const void *kaddr, void *uaddr, size_t len);
+/* With the NUL, at most size bytes; ENAMETOOLONG when there is none in that. *len (may be NULL):
+ * bytes with the NUL. */
+int copyinstr(const void *uaddr, char *kaddr, size_t size, size_t *len);
+/* Zero user memory. */
+int clearuser(void *uaddr, size_t len);
+
+/* Threads. cpu_switch saves from and resumes to, with interrupts off; returns when from runs again. */
+void cpu_switch(struct thread *from, struct thread *to);
+/* Lay out a new thread's stack so that the first switch to it calls fn(arg). 0 or ENOMEM. */
+int cpu_thread_setup(struct thread *td, void (*fn)(void *), void *arg);
+void cpu_thread_free(struct thread *td);
+/* A kernel stack with its guard page, or NULL. */
+void *cpu_kstack_alloc(void);
+void cpu_kstack_free(void *kstack);
+/* User registers for a program that starts at entry with stack pointer sp. */
+void cpu_set_user_entry(struct thread *td, uint64_t entry, uint64_t sp);
+/* The bases of curthread's FS (its TLS) and GS segments in user mode. EPERM: not a user address. */
+int cpu_set_fsbase(uint64_t base);
+int cpu_set_gsbase(uint64_t base);
+uint64_t cpu_get_fsbase(void);
+uint64_t cpu_get_gsbase(void);
+/* Go to user mode with td_frame. */
+void cpu_enter_user(void) __noreturn;
+
+/* Interrupts. */
+static inline void
+cpu_intr_enable(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+/* Were they on? */
+static inline bool
+cpu_intr_disable(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+	return ((flags & 0x200) != 0);
+}
+/* Sleep until an interrupt; entered with interrupts off, returns with them off. */
+void cpu_idle(void);
+/* Call fn(arg) on ISA interrupt irq (0-15), with interrupts off. ENXIO: no such line. */
+int cpu_irq_register(int irq, void (*fn)(void *), void *arg);
+
+/* Time. Nanoseconds since boot, from the calibrated TSC. */
+uint64_t cpu_now(void);
+uint64_t cpu_tsc_hz(void);
+/* Interrupt at time `at` (ns since boot; 0: never) and call sched_clock. */
+void cpu_timer_arm(uint64_t at);
+
+/* Device memory: map [pa, pa + len) into the kernel with memory attribute attr (VM_MEMATTR_*), for
+ * good; NULL when out of address space or page tables. RAM is refused (A1). */
+volatile void *cpu_mapdev(uint64_t pa, uint64_t len, uint8_t attr);
+/* Give back what cpu_mapdev mapped: the frames' other mappings may then have another attribute. */
+void cpu_unmapdev(volatile void *va, uint64_t len);
+
+/* 8 random bits per byte from RDRAND where there is one; false if there is not. */
+bool cpu_random(void *buf, size_t len);
+const char *cpu_name(void);
+/* What AT_HWCAP tells programs: CPUID.1:EDX. */
+static inline uint32_t
+cpu_hwcap(void)
+{
+	uint32_t a = 1, b, c, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+	return (d);
+}
+
+/* The end. cpu_report prints registers (tf may be NULL), control registers, the page-table walk of
+ * the faulting address and the backtrace through out(). cpu_stop halts for ever. */
+void cpu_report(const struct trapframe *tf, void (*out)(const char *fmt, ...));
+void cpu_stop(void) __noreturn;
+
+static inline void
+outb(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline uint8_t
+inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return (v);
+}

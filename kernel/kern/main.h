@@ -1,0 +1,26 @@
+/*
+ * What start-up steps share: the boot information and the kernel command line.
+ */
+#pragma once
+
+#include "boot/bootinfo.h"
+
+/* What uname and /proc/version say: the Linux whose interface this is. */
+#define KERNEL_RELEASE "6.1.0-quire"
+#define KERNEL_VERSION "#1 Quire"
+
+extern struct bootinfo bootinfo;
+
+/* Splits the kernel command line: words separated by spaces, %HH in a word is that byte (malformed ones
+ * stay as they are; the word %00 is an empty one). Unknown options get one log line. Once, before any of these: */
+void cmdline_parse(const char *text);
+/* The value of "name=value" on the command line, "" for a bare "name", NULL when absent. The
+ * last one wins. */
+const char *cmdline_get(const char *name);
+/* The words after "--": the first program's arguments. */
+int cmdline_init_args(char ***argv);
+
+/* Ends the machine with a program's exit status (0-255): drivers/debug_exit tells the emulator. */
+void machine_exit(int status) __noreturn;
+/* The same after a panic. */
+void machine_panic_exit(void) __noreturn;

@@ -1,0 +1,156 @@
+/*
+ * The scheduler: one run queue, round robin, and the timer that preempts. The timer is armed only
+ * for the earliest time-out or, while more than one thread could run, for the end of the slice.
+ *
+ * sched_lock is held across a switch: who resumes is its owner from then on and lets go of it.
+ */
+#include "kern/machdep.h"
+#include "kern/panic.h"
+#include "kern/proc.h"
+#include "kern/sleepq.h"
+
+#define SLICE_NS 10000000ul /* 10 ms */
+
+struct mtx sched_lock = MTX_INITIALIZER("scheduler", LR_SCHED);
+
+/* All under sched_lock. */
+static struct threadq runq = TAILQ_HEAD_INITIALIZER(runq); /* runnable, but for the idle thread */
+static struct thread *idle; /* runs when nobody else can; never queued */
+static uint64_t slice_end; /* of the running thread; 0: nobody else wants the CPU */
+static uint64_t armed_at; /* what the timer was told */
+static uint64_t charged_until; /* up to here run time is on somebody's account */
+
+/* An interrupt may make a thread runnable at any time: its way out (sched_preempt) or the yield below
+ * switches to it, and cpu_idle does not sleep through one that is pending. */
+static void
+idle_main(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		thread_reap();
+		cpu_intr_disable();
+		if (TAILQ_EMPTY(&runq))
+			cpu_idle();
+		cpu_intr_enable();
+		sched_yield();
+	}
+}
+
+void
+sched_init(void)
+{
+	sleepq_init();
+	idle = thread_create(NULL, "idle", idle_main, NULL);
+	if (idle == NULL)
+		panic("no memory for the idle thread");
+}
+
+void
+sched_arm(void)
+{
+	uint64_t at = sleepq_next_timeout();
+
+	if (at == 0 || (slice_end != 0 && slice_end < at))
+		at = slice_end;
+	if (at != armed_at)
+		cpu_timer_arm(armed_at = at);
+}
+
+static void
+charge(uint64_t now)
+{
+	struct proc *p = curproc;
+
+	if (p != NULL)
+		__atomic_fetch_add(&p->p_utime, now - charged_until, __ATOMIC_RELAXED);
+	charged_until = now;
+}
+
+void
+sched_charge(void)
+{
+	mtx_lock(&sched_lock);
+	charge(cpu_now());
+	mtx_unlock(&sched_lock);
+}
+
+void
+sched_runnable(struct thread *td)
+{
+	mtx_assert_owned(&sched_lock);
+	td->td_state = TDS_RUNNABLE;
+	TAILQ_INSERT_TAIL(&runq, td, td_link);
+	if (curthread == idle) {
+		idle->td_resched = true;
+	} else if (slice_end == 0) {
+		slice_end = cpu_now() + SLICE_NS;
+		sched_arm();
+	}
+}
+
+void
+sched_add(struct thread *td)
+{
+	mtx_lock(&sched_lock);
+	sched_runnable(td);
+	mtx_unlock(&sched_lock);
+}
+
+void
+sched_switch(void)
+{
+	struct thread *from = curthread, *to = TAILQ_FIRST(&runq);
+	uint64_t now = cpu_now();
+
+	mtx_assert_owned(&sched_lock);
+	if (to != NULL)
+		TAILQ_REMOVE(&runq, to, td_link);
+	else
+		to = idle;
+	KASSERT(to != NULL, ("%s sleeps before the scheduler is up", from->td_name));
+	charge(now);
+	from->td_resched = false;
+	to->td_state = TDS_RUNNING;
+	slice_end = TAILQ_EMPTY(&runq) ? 0 : now + SLICE_NS;
+	sched_arm();
+	if (to == from)
+		return;
+	sched_lock.mtx_owner = (uintptr_t)to;
+	cpu_switch(from, to);
+}
+
+void
+sched_yield(void)
+{
+	struct thread *td = curthread;
+
+	mtx_lock(&sched_lock);
+	td->td_state = TDS_RUNNABLE;
+	if (td != idle)
+		TAILQ_INSERT_TAIL(&runq, td, td_link);
+	sched_switch();
+	mtx_unlock(&sched_lock);
+}
+
+void
+sched_clock(uint64_t now)
+{
+	mtx_lock(&sched_lock);
+	armed_at = 0;
+	sleepq_expire(now);
+	if (slice_end != 0 && slice_end <= now) {
+		slice_end = 0;
+		curthread->td_resched = true;
+	}
+	sched_arm();
+	mtx_unlock(&sched_lock);
+}
+
+void
+sched_preempt(void)
+{
+	struct thread *td = curthread;
+
+	if (td->td_resched && td->td_spin == 0 && !panicking)
+		sched_yield();
+}

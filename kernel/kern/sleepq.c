@@ -1,0 +1,177 @@
+/*
+ * Sleep queues: threads that wait on a channel, hashed by it, oldest first; and the list of those
+ * whose sleep has a time-out. sched_lock protects all of it.
+ */
+#include "kern/sleepq.h"
+#include "kern/errno.h"
+#include "kern/machdep.h"
+#include "kern/panic.h"
+
+#define SLEEPQ_BUCKETS 64
+
+static struct threadq sleepq[SLEEPQ_BUCKETS];
+static struct threadq timed = TAILQ_HEAD_INITIALIZER(timed); /* by td_wake_at */
+
+void
+sleepq_init(void)
+{
+	for (size_t i = 0; i < nitems(sleepq); i++)
+		TAILQ_INIT(&sleepq[i]);
+}
+
+static struct threadq *
+bucket(const void *chan)
+{
+	/* Fibonacci hashing: the high bits of the product mix all of the address. */
+	return (&sleepq[(uintptr_t)chan * 0x9e3779b97f4a7c15ul >> 58]);
+}
+
+static void
+timed_insert(struct thread *td)
+{
+	struct thread *next;
+
+	TAILQ_FOREACH (next, &timed, td_tlink)
+		if (next->td_wake_at > td->td_wake_at)
+			break;
+	if (next != NULL)
+		TAILQ_INSERT_BEFORE(next, td, td_tlink);
+	else
+		TAILQ_INSERT_TAIL(&timed, td, td_tlink);
+}
+
+void
+sleepq_add(const void *chan, int flags, uint64_t timeout)
+{
+	struct thread *td = curthread;
+
+	mtx_assert_owned(&sched_lock);
+	td->td_wchan = chan;
+	td->td_sleep_flags = flags;
+	td->td_sleep_result = 0;
+	td->td_wake_at = 0;
+	TAILQ_INSERT_TAIL(bucket(chan), td, td_link);
+	/* A time-out past the end of the clock is none. */
+	if (timeout == 0 || __builtin_add_overflow(cpu_now(), timeout, &td->td_wake_at))
+		td->td_wake_at = 0;
+	else
+		timed_insert(td);
+}
+
+int
+sleepq_wait(void)
+{
+	struct thread *td = curthread;
+
+	mtx_assert_owned(&sched_lock);
+	KASSERT(td->td_spin == 1, ("%s sleeps holding a spin lock", td->td_name));
+	if (td->td_wchan != NULL) {
+		td->td_state = TDS_SLEEPING;
+		sched_switch();
+	}
+	return (td->td_sleep_result);
+}
+
+void
+sleepq_wake(struct thread *td, int result)
+{
+	mtx_assert_owned(&sched_lock);
+	TAILQ_REMOVE(bucket(td->td_wchan), td, td_link);
+	if (td->td_wake_at != 0)
+		TAILQ_REMOVE(&timed, td, td_tlink);
+	td->td_wchan = NULL;
+	td->td_sleep_result = result;
+	/* One that is still letting go of its lock has not switched away, and now will not. */
+	if (td->td_state == TDS_SLEEPING)
+		sched_runnable(td);
+}
+
+struct thread *
+sleepq_first(const void *chan)
+{
+	struct thread *td;
+
+	TAILQ_FOREACH (td, bucket(chan), td_link)
+		if (td->td_wchan == chan)
+			break;
+	return (td);
+}
+
+void
+sleepq_expire(uint64_t now)
+{
+	struct thread *td;
+
+	while ((td = TAILQ_FIRST(&timed)) != NULL && td->td_wake_at <= now)
+		sleepq_wake(td, ETIMEDOUT);
+}
+
+uint64_t
+sleepq_next_timeout(void)
+{
+	return (TAILQ_EMPTY(&timed) ? 0 : TAILQ_FIRST(&timed)->td_wake_at);
+}
+
+/*
+ * Sleep on chan, letting go of m or rw (at most one is given) once queued. Interrupts stay off
+ * until the switch: a thread that is on a sleep queue must not be preempted onto the run queue.
+ */
+static int
+sleep_on(const void *chan, struct mtx *m, struct rwlock *rw, int flags, uint64_t timeout)
+{
+	bool killed;
+	int error;
+
+	spinlock_enter();
+	mtx_lock(&sched_lock);
+	/* proc_kill marks the process before it looks for sleepers under sched_lock, so either this
+	 * sees the mark or sched_abort_sleep finds the thread queued. */
+	killed = (flags & SLEEP_KILL) != 0 && thread_killed();
+	if (!killed)
+		sleepq_add(chan, flags & SLEEP_KILL, timeout);
+	mtx_unlock(&sched_lock);
+	if (m != NULL)
+		mtx_unlock(m);
+	if (rw != NULL)
+		rw_unlock(rw);
+	mtx_lock(&sched_lock);
+	spinlock_exit();
+	error = killed ? EINTR : sleepq_wait();
+	mtx_unlock(&sched_lock);
+	return (error);
+}
+
+int
+rw_sleep(const void *chan, struct rwlock *rw, int flags, uint64_t timeout)
+{
+	return (sleep_on(chan, NULL, rw, flags, timeout));
+}
+
+int
+mtx_sleep(const void *chan, struct mtx *m, int flags, uint64_t timeout)
+{
+	return (sleep_on(chan, m, NULL, flags, timeout));
+}
+
+void
+wakeup(const void *chan)
+{
+	struct thread *td, *next;
+
+	mtx_lock(&sched_lock);
+	for (td = TAILQ_FIRST(bucket(chan)); td != NULL; td = next) {
+		next = TAILQ_NEXT(td, td_link);
+		if (td->td_wchan == chan)
+			sleepq_wake(td, 0);
+	}
+	mtx_unlock(&sched_lock);
+}
+
+void
+sched_abort_sleep(struct thread *td)
+{
+	mtx_lock(&sched_lock);
+	if (td->td_wchan != NULL && (td->td_sleep_flags & SLEEP_KILL) != 0)
+		sleepq_wake(td, EINTR);
+	mtx_unlock(&sched_lock);
+}

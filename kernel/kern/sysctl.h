@@ -1,0 +1,27 @@
+/*
+ * Knobs and counters by name: /proc/sys/<name with slashes> and the lines of /proc/quire/stats.
+ * A module declares them beside the variable; linker sets gather them.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+struct sysctl {
+	const char *sc_path; /* below /proc/sys, e.g. "dev/fb/populate" */
+	/* Write the value as text with a newline into buf (size bytes); returns its length. */
+	int (*sc_show)(char *buf, size_t size);
+	/* Set from NUL-terminated text without its newline; 0 or an errno. NULL: read-only (EACCES). */
+	int (*sc_store)(const char *text);
+};
+#define SYSCTL(sym, path, show, store)                        \
+	static const struct sysctl sym = {path, show, store}; \
+	SET_ENTRY(sysctl, sym)
+
+struct stat_counter {
+	const char *st_name;
+	const uint64_t *st_value;
+};
+/* A line "name value" of /proc/quire/stats. */
+#define STAT(name, value)                                                 \
+	static const struct stat_counter stat_##name = {#name, &(value)}; \
+	SET_ENTRY(stats, stat_##name)

@@ -1,0 +1,72 @@
+/*
+ * Threads and the scheduler: preemptive round-robin over one run queue, and sleep queues hashed by
+ * channel. A thread is the kernel's; a process (proc.h) has one or more of them.
+ */
+#pragma once
+
+#include "kern/types.h"
+#include "kern/lock.h"
+#include "machine/thread_md.h"
+#include <sys/queue.h>
+
+struct proc;
+struct trapframe;
+
+enum td_state { TDS_NEW, TDS_RUNNABLE, TDS_RUNNING, TDS_SLEEPING, TDS_DEAD };
+
+#define KSTACK_SIZE (16ul << 10) /* bytes, with an unmapped guard page below */
+
+/* Locks: (c) constant  (s) the scheduler's lock  (k) only the thread itself  (a) atomic.
+ * 16-byte aligned: locks and busy words keep flags in the low bits of a thread's address. */
+struct thread {
+	TAILQ_ENTRY(thread) td_link; /* (s) run queue or sleep queue */
+	TAILQ_ENTRY(thread) td_tlink; /* (s) sleeps with a time-out, earliest first */
+	TAILQ_ENTRY(thread) td_plink; /* proc lock: the process's threads */
+	struct proc *td_proc; /* (k) NULL: a kernel thread, or past its process's end */
+	const char *td_name; /* (c) */
+	int td_tid; /* (c) 0: a kernel thread */
+	enum td_state td_state; /* (s) */
+	const void *td_wchan; /* (s) what it sleeps on */
+	uint64_t td_wake_at; /* (s) time-out of the sleep, ns since boot; 0: none */
+	int td_sleep_flags; /* (s) */
+	int td_sleep_result; /* (s) what the sleep returns */
+	bool td_resched; /* (s) its time slice is over */
+	uint32_t td_spin; /* (k) nesting of spinlock_enter */
+	uint64_t td_spin_flags; /* (k) interrupt flag to restore */
+	uint64_t td_ranks; /* (k) how many locks of each rank it holds, LR_BITS each (INVARIANTS) */
+	const char *td_rank_name[LR_COUNT]; /* (k) the last one taken of each */
+	void (*td_fn)(void *); /* (c) what a new thread runs */
+	void *td_arg; /* (c) */
+	uint64_t td_sigmask,
+	    td_sigpend; /* (k) signals blocked, and those that wait for it; bit 0 is 1 */
+	struct trapframe *td_frame; /* (k) user registers, at the top of the kernel stack */
+	void *td_kstack; /* (c) lowest usable byte */
+	struct thread_md td_md; /* (k) machine's: saved stack pointer, FPU state, onfault */
+} __aligned_to(16);
+
+/* curthread is the machine's: a load from the per-CPU area (machine/thread_md.h). */
+extern struct thread thread0; /* the boot thread; cpu_init makes it curthread */
+
+/* Set up the scheduler's queues and the idle thread. Nothing may sleep before. */
+void sched_init(void);
+/* A new thread that will run fn(arg) on its own stack; not runnable yet. NULL: no memory. */
+struct thread *thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg);
+void sched_add(struct thread *td);
+/* Ends curthread; another reaps it. */
+void thread_exit(void) __noreturn;
+/* Free the threads that have ended; the idle thread does, and thread_create before it allocates. */
+void thread_reap(void);
+/* Bring curproc's p_utime up to now (otherwise it moves when a thread is switched out). */
+void sched_charge(void);
+/* Give up the CPU; the thread stays runnable. */
+void sched_yield(void);
+/* From the timer interrupt: expire sleeps, mark the slice over. now: ns since boot. */
+void sched_clock(uint64_t now);
+/* On the way out of an interrupt or trap, interrupts off: switch if the slice is over. */
+void sched_preempt(void);
+/* End a kill-able sleep of td with EINTR. */
+void sched_abort_sleep(struct thread *td);
+
+/* Interrupts off, nested; what mtx_lock is made of. */
+void spinlock_enter(void);
+void spinlock_exit(void);

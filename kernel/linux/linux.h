@@ -1,0 +1,76 @@
+/*
+ * Linux's x86-64 system-call interface: its numbers and structures, as far as they are used, and what
+ * the files of kernel/linux share. Only they know it.
+ *
+ * A system call is a function sys_NAME of up to six words, each of which may be declared as the type
+ * that Linux has there; it returns the result, or an errno negated.
+ */
+#pragma once
+
+#include "kern/errno.h"
+#include "kern/types.h"
+
+typedef int64_t (*syscall_fn)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+struct syscall {
+	const char *name; /* NULL: not supported */
+	syscall_fn fn;
+};
+#define SYSCALL_MAX 335 /* numbers below it are in the table */
+extern const struct syscall syscall_table[SYSCALL_MAX];
+
+/* copyin and copyout of one object, as a system call's result. */
+#define COPYOUT(from, uaddr) (-copyout((from), (uaddr), sizeof(*(from))))
+#define COPYIN(uaddr, to)    (-copyin((uaddr), (to), sizeof(*(to))))
+
+/* clang-format off */
+enum { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_SYMLINK_FOLLOW = 0x400,
+       AT_EMPTY_PATH = 0x1000 };
+enum { S_IFCHR = 0020000, S_IFDIR = 0040000, S_IFREG = 0100000, S_IFLNK = 0120000 };
+enum { LINUX_SEEK_SET, LINUX_SEEK_CUR, LINUX_SEEK_END, LINUX_SEEK_DATA, LINUX_SEEK_HOLE };
+enum { F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 1030 };
+enum { TCGETS = 0x5401, TIOCGWINSZ = 0x5413 };
+enum { IOV_MAX = 1024 };
+#define RW_MAX 0x7ffff000ul /* bytes that one read or write moves at most */
+
+enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_SEM = 8 };
+enum { MAP_SHARED = 1, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 0xf, MAP_FIXED = 0x10,
+       MAP_ANONYMOUS = 0x20, MAP_32BIT = 0x40, MAP_GROWSDOWN = 0x100, MAP_LOCKED = 0x2000,
+       MAP_POPULATE = 0x8000, MAP_HUGETLB = 0x40000, MAP_FIXED_NOREPLACE = 0x100000,
+       MAP_VALIDATED = 0x7f9f3 /* what MAP_SHARED_VALIDATE knows */ };
+enum { MADV_DONTNEED = 4 };
+
+enum { ARCH_SET_GS = 0x1001, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS };
+enum { PR_SET_NAME = 15, PR_GET_NAME };
+enum { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7, RLIMIT_COUNT = 16 };
+enum { SIG_DFL, SIG_IGN };
+enum { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
+enum { SIGCHLD = 17, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH = 28 };
+enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_CMD_MASK = 0x7f };
+enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME,
+       CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,
+       TIMER_ABSTIME = 1 };
+/* clang-format on */
+
+struct linux_timespec {
+	int64_t sec, nsec;
+};
+struct linux_iovec {
+	void *base;
+	uint64_t len;
+};
+struct linux_stat {
+	uint64_t dev, ino, nlink;
+	uint32_t mode, uid, gid, pad0;
+	uint64_t rdev;
+	int64_t size, blksize, blocks;
+	struct linux_timespec atime, mtime, ctime;
+	int64_t pad1[3];
+};
+struct linux_dirent64 {
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+} __packed;
+_Static_assert(sizeof(struct linux_stat) == 144, "struct stat");

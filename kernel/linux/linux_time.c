@@ -1,0 +1,146 @@
+/*
+ * System calls on time: clocks, sleeping, and futexes as far as one thread needs them.
+ */
+#include "linux/linux.h"
+#include "kern/clock.h"
+#include "kern/machdep.h"
+#include "kern/proc.h"
+
+#define NS_PER_SEC 1000000000l
+
+static int
+clock_read(int id, uint64_t *ns)
+{
+	switch (id) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+		*ns = clock_wall();
+		return (0);
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_MONOTONIC_COARSE:
+	case CLOCK_BOOTTIME:
+		*ns = cpu_now();
+		return (0);
+	case CLOCK_PROCESS_CPUTIME:
+	case CLOCK_THREAD_CPUTIME:
+		sched_charge();
+		*ns = curproc->p_utime + curproc->p_stime;
+		return (0);
+	}
+	return (EINVAL);
+}
+
+int64_t
+sys_clock_gettime(int id, struct linux_timespec *uts)
+{
+	struct linux_timespec ts;
+	uint64_t ns;
+
+	if (clock_read(id, &ns) != 0)
+		return (-EINVAL);
+	ts = (struct linux_timespec){ns / NS_PER_SEC, ns % NS_PER_SEC};
+	return (COPYOUT(&ts, uts));
+}
+
+int64_t
+sys_clock_getres(int id, struct linux_timespec *uts)
+{
+	struct linux_timespec ts = {0, 1};
+	uint64_t ns;
+
+	if (clock_read(id, &ns) != 0)
+		return (-EINVAL);
+	return (uts != NULL ? COPYOUT(&ts, uts) : 0);
+}
+
+int64_t
+sys_gettimeofday(int64_t *utv, int64_t *utz)
+{
+	uint64_t us = clock_wall() / 1000;
+	int64_t tv[2] = {us / 1000000, us % 1000000}, tz = 0;
+	int64_t result = utv != NULL ? COPYOUT(&tv, utv) : 0;
+
+	return (result == 0 && utz != NULL ? COPYOUT(&tz, utz) : result);
+}
+
+int64_t
+sys_time(int64_t *ut)
+{
+	int64_t seconds = clock_wall() / NS_PER_SEC;
+
+	return (ut != NULL && copyout(&seconds, ut, sizeof(seconds)) != 0 ? -EFAULT : seconds);
+}
+
+static int
+timespec_in(const struct linux_timespec *uts, uint64_t *ns)
+{
+	struct linux_timespec ts;
+
+	if (copyin(uts, &ts, sizeof(ts)) != 0)
+		return (EFAULT);
+	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= NS_PER_SEC)
+		return (EINVAL);
+	*ns = MIN(ts.sec, INT64_MAX / NS_PER_SEC - 1) * NS_PER_SEC + ts.nsec; /* 292 years */
+	return (0);
+}
+
+/* Until cpu_now() is deadline; EINTR when killed. */
+static int
+sleep_until(uint64_t deadline)
+{
+	uint64_t now;
+	int error = 0;
+
+	while (error != EINTR && (now = cpu_now()) < deadline)
+		error = rw_sleep(&deadline, NULL, SLEEP_KILL, deadline - now);
+	return (error == EINTR ? EINTR : 0);
+}
+
+int64_t
+sys_clock_nanosleep(int id, int flags, const struct linux_timespec *uts)
+{
+	uint64_t ns, clock;
+	int error;
+
+	if (clock_read(id, &clock) != 0 || id == CLOCK_THREAD_CPUTIME)
+		return (-EINVAL);
+	if (id != CLOCK_REALTIME && id != CLOCK_MONOTONIC && id != CLOCK_BOOTTIME)
+		return (-EOPNOTSUPP);
+	error = timespec_in(uts, &ns);
+	if (error != 0)
+		return (-error);
+	if ((flags & TIMER_ABSTIME) != 0)
+		ns = ns > clock ? ns - clock : 0;
+	return (-sleep_until(cpu_now() + ns));
+}
+
+int64_t
+sys_nanosleep(const struct linux_timespec *uts)
+{
+	return (sys_clock_nanosleep(CLOCK_MONOTONIC, 0, uts));
+}
+
+/* With one thread in a process there is nobody to wake, and a wait can only time out. */
+int64_t
+sys_futex(const uint32_t *uaddr, int op, uint32_t value, const struct linux_timespec *uts)
+{
+	uint64_t ns = INT64_MAX / 2;
+	uint32_t current;
+	int error;
+
+	if (((uintptr_t)uaddr & 3) != 0)
+		return (-EINVAL);
+	if ((op & FUTEX_CMD_MASK) == FUTEX_WAKE)
+		return (0);
+	if ((op & FUTEX_CMD_MASK) != FUTEX_WAIT)
+		return (-ENOSYS);
+	error = uts != NULL ? timespec_in(uts, &ns) : 0;
+	if (error == 0)
+		error = copyin(uaddr, &current, sizeof(current));
+	if (error == 0 && current != value)
+		error = EAGAIN;
+	if (error == 0)
+		error = sleep_until(cpu_now() + ns);
+	return (error != 0 ? -error : -ETIMEDOUT);
+}

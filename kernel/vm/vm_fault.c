@@ -1,0 +1,311 @@
+/*
+ * The page fault handler.
+ *
+ *               vm_fault_lookup        which entry, which object, is the access allowed?
+ *                      │
+ *               vm_fault_soft ───────▶ the page is resident in the first object: enter it, done
+ *                      │ no
+ *               vm_fault_populate ───▶ the pager installs a whole range at once: enter it, done
+ *                      │ it does not      (vm_fault_populate.c; docs/populate.md)
+ *               vm_fault_search        down the shadow chain: first object → backing → backing ...
+ *                │     │     │
+ *         resident   absent   absent, and the chain ends in anonymous memory
+ *                │     │     │
+ *                │     │     └───────▶ a page of zeros in the first object
+ *                │     └─────────────▶ vm_fault_getpages: ask the pager, then once more from the top
+ *               vm_fault_copy          a write to a page behind the first object: copy it in front
+ *                      │
+ *               vm_fault_enter         into the page tables
+ *
+ * Locks: the map is read-locked from the lookup to the end, but let go while a pager is called or
+ * memory is waited for; then the fault either proves that nothing changed (the map's timestamp) or starts
+ * over. The first object stays locked from the lookup on, so nobody can put a page in front of one that
+ * we found behind it. Nothing sleeps in here but the pager, a busy page, and the wait for memory.
+ *
+ * Why a restart after getpages, not FreeBSD's way of keeping a busy page in front and looking up the map
+ * again: the second round finds the page resident and is the soft path. One way to go on, not two.
+ */
+#include "vm/vm_faultstate.h"
+#include "vm/vm_fault.h"
+#include "vm/vm_pager.h"
+#include "kern/panic.h"
+
+void
+fault_unlock_map(struct faultstate *fs)
+{
+	if (fs->map_locked)
+		vm_map_unlock_read(fs->map);
+	fs->map_locked = false;
+}
+
+enum fault_result
+fault_unlock(struct faultstate *fs, enum fault_result result)
+{
+	if (fs->object != NULL && fs->object != fs->at.object)
+		VM_OBJECT_UNLOCK(fs->object);
+	VM_OBJECT_UNLOCK(fs->at.object);
+	fs->object = NULL;
+	fault_unlock_map(fs);
+	return (result);
+}
+
+enum fault_result
+fault_fail(struct faultstate *fs, int rv)
+{
+	fs->rv = rv;
+	return (fault_unlock(fs, FAULT_FAILED));
+}
+
+/* On FAULT_CONTINUE the map and the first object are read-locked. */
+static enum fault_result
+vm_fault_lookup(struct faultstate *fs)
+{
+	fs->rv = vm_map_lookup_locked(fs->map, fs->vaddr, fs->fault_type, &fs->at);
+	if (fs->rv == KERN_RESOURCE_SHORTAGE)
+		return (FAULT_WAIT);
+	if (fs->rv != KERN_SUCCESS)
+		return (FAULT_FAILED);
+	fs->map_locked = true;
+	fs->object = fs->at.object;
+	fs->pindex = fs->at.pindex;
+	VM_OBJECT_RLOCK(fs->object);
+	return (FAULT_CONTINUE);
+}
+
+/* Put fs->m in the page tables. Its object is locked, or the page is ours (xbusied). */
+static int
+fault_enter_page(struct faultstate *fs, vm_prot_t prot)
+{
+	uint32_t flags = fs->fault_type | (fs->wire || fs->at.wired ? PMAP_ENTER_WIRED : 0);
+	int rv = pmap_enter(fs->map->pmap, fs->vaddr, fs->m, 1, prot, flags);
+
+	if (rv != KERN_SUCCESS)
+		return (rv);
+	if ((fs->fault_type & VM_PROT_WRITE) != 0)
+		vm_page_dirty(fs->m);
+	if (fs->wire)
+		vm_page_wire(fs->m);
+	else
+		vm_page_activate(fs->m);
+	if (fs->m_hold != NULL) {
+		vm_page_hold(fs->m);
+		*fs->m_hold = fs->m;
+	}
+	return (rv);
+}
+
+static bool
+usable(vm_page_t m)
+{
+	return (m != NULL && m->valid && !vm_page_busied(m));
+}
+
+/*
+ * Nobody can busy a page without the object's write lock, so an unbusied page stays as it is while we
+ * hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve.
+ */
+static enum fault_result
+vm_fault_soft(struct faultstate *fs)
+{
+	fs->m = vm_page_lookup(fs->at.object, fs->at.pindex);
+	if (!usable(fs->m)) {
+		/* Whatever happens between the two locks, the stages that follow look again. */
+		if (!rw_try_upgrade(&fs->object->lock)) {
+			VM_OBJECT_UNLOCK(fs->object);
+			VM_OBJECT_WLOCK(fs->object);
+		}
+		return (FAULT_CONTINUE);
+	}
+	if (fault_enter_page(fs, fs->at.prot) != KERN_SUCCESS)
+		return (fault_unlock(fs, FAULT_WAIT));
+	VM_CNT_INC(v_soft_faults);
+	return (fault_unlock(fs, FAULT_DONE));
+}
+
+/* Sleep until the page we need is no longer busy, then start over. */
+static enum fault_result
+fault_busy_wait(struct faultstate *fs, vm_page_t m)
+{
+	int error;
+
+	if (fs->object != fs->at.object)
+		VM_OBJECT_UNLOCK(fs->at.object);
+	fault_unlock_map(fs);
+	error = vm_page_busy_sleep(m); /* lets go of m's object */
+	fs->object = NULL;
+	fs->rv = KERN_ABORTED;
+	return (error == 0 ? FAULT_RESTART : FAULT_FAILED);
+}
+
+/*
+ * Let the pager make the page at fs->pindex of fs->object, which is write-locked. The reference keeps
+ * the object while the map is unlocked.
+ */
+static enum fault_result
+vm_fault_getpages(struct faultstate *fs)
+{
+	vm_object_t object = fs->object;
+	vm_page_t m;
+	int rv;
+
+	if (fs->pindex >= object->size)
+		return (fault_fail(fs, KERN_FAILURE));
+	m = vm_page_alloc(object, fs->pindex, VM_ALLOC_NORMAL);
+	if (m == NULL)
+		return (fault_unlock(fs, FAULT_WAIT));
+	if (object != fs->at.object)
+		VM_OBJECT_UNLOCK(fs->at.object);
+	vm_object_reference(object);
+	vm_object_pip_add(object, 1);
+	fault_unlock_map(fs);
+	rv = vm_pager_get_page(object, &m, fs->fault_type);
+	if (rv == VM_PAGER_OK) {
+		vm_page_activate(m);
+		vm_page_xunbusy(m);
+		fs->major = true;
+	} else {
+		vm_page_free(m);
+	}
+	vm_object_pip_wakeup(object);
+	VM_OBJECT_UNLOCK(object);
+	vm_object_deallocate(object);
+	fs->object = NULL;
+	fs->rv = KERN_FAILURE;
+	return (rv == VM_PAGER_OK      ? FAULT_RESTART
+		: rv == VM_PAGER_AGAIN ? FAULT_WAIT
+				       : FAULT_FAILED);
+}
+
+/* A new page in the first object, xbusied; its contents are up to the caller. */
+static vm_page_t
+fault_new_page(struct faultstate *fs, int req)
+{
+	vm_page_t m = vm_page_alloc(fs->at.object, fs->at.pindex, req);
+
+	if (m != NULL)
+		m->valid = true;
+	return (m);
+}
+
+/* No object of the chain has the page, and the last is anonymous: nobody ever wrote it. */
+static enum fault_result
+fault_zero_fill(struct faultstate *fs)
+{
+	if (fs->object != fs->at.object)
+		VM_OBJECT_UNLOCK(fs->object);
+	fs->object = fs->at.object;
+	fs->m = fault_new_page(fs, VM_ALLOC_ZERO);
+	if (fs->m == NULL)
+		return (fault_unlock(fs, FAULT_WAIT));
+	VM_CNT_INC(v_zfod);
+	return (FAULT_CONTINUE);
+}
+
+/* One step down the chain, taking the backing object's lock before the front one's is let go. */
+static void
+fault_step_down(struct faultstate *fs)
+{
+	vm_object_t backing = fs->object->backing_object;
+
+	fs->pindex += atop(fs->object->backing_object_offset);
+	VM_OBJECT_WLOCK(backing);
+	if (fs->object != fs->at.object)
+		VM_OBJECT_UNLOCK(fs->object);
+	fs->object = backing;
+}
+
+/*
+ * On FAULT_CONTINUE fs->m is usable at fs->pindex of fs->object, which is write-locked, as is the first
+ * object if that is another.
+ */
+static enum fault_result
+vm_fault_search(struct faultstate *fs)
+{
+	for (;; fault_step_down(fs)) {
+		fs->m = vm_page_lookup(fs->object, fs->pindex);
+		if (usable(fs->m))
+			return (FAULT_CONTINUE);
+		if (fs->m != NULL && vm_page_busied(fs->m))
+			return (fault_busy_wait(fs, fs->m));
+		if (fs->m != NULL) /* wired, and its contents were taken away by a truncation */
+			return (fault_fail(fs, KERN_FAILURE));
+		if (vm_pager_has_page(fs->object, fs->pindex) || fs->object->type != OBJT_ANON)
+			return (vm_fault_getpages(fs));
+		if (fs->object->backing_object == NULL)
+			return (fault_zero_fill(fs));
+	}
+}
+
+/*
+ * A write to a page behind the first object: the first object gets a copy, and the page tables of this
+ * map lose the original when the copy is entered. The first object's lock keeps the index free.
+ */
+static enum fault_result
+vm_fault_copy(struct faultstate *fs)
+{
+	vm_page_t original = fs->m;
+
+	if (fs->object == fs->at.object || (fs->fault_type & VM_PROT_WRITE) == 0)
+		return (FAULT_CONTINUE);
+	fs->m = fault_new_page(fs, VM_ALLOC_NORMAL);
+	if (fs->m == NULL)
+		return (fault_unlock(fs, FAULT_WAIT));
+	pmap_copy_page(original, fs->m);
+	if (fs->at.wired &&
+	    original->wire_count != 0) { /* mlocked read-only, made writable later */
+		vm_page_unwire(original);
+		vm_page_wire(fs->m);
+	}
+	VM_OBJECT_UNLOCK(fs->object);
+	fs->object = fs->at.object;
+	VM_CNT_INC(v_cow_faults);
+	return (FAULT_CONTINUE);
+}
+
+/* A page that is not in the first object is shared with others: read-only, so that a write comes back. */
+static enum fault_result
+vm_fault_enter(struct faultstate *fs)
+{
+	vm_prot_t prot = fs->object == fs->at.object ? fs->at.prot : fs->at.prot & ~VM_PROT_WRITE;
+	int rv = fault_enter_page(fs, prot);
+
+	if (vm_page_xbusied(fs->m))
+		vm_page_xunbusy(fs->m);
+	return (fault_unlock(fs, rv == KERN_SUCCESS ? FAULT_DONE : FAULT_WAIT));
+}
+
+static enum fault_result
+fault_stages(struct faultstate *fs)
+{
+	enum fault_result r;
+
+	if ((r = vm_fault_lookup(fs)) != FAULT_CONTINUE ||
+	    (r = vm_fault_soft(fs)) != FAULT_CONTINUE ||
+	    (r = vm_fault_populate(fs)) != FAULT_CONTINUE ||
+	    (r = vm_fault_search(fs)) != FAULT_CONTINUE ||
+	    (r = vm_fault_copy(fs)) != FAULT_CONTINUE)
+		return (r);
+	return (vm_fault_enter(fs));
+}
+
+int
+vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_page_t *m_hold)
+{
+	struct faultstate fs = {.map = map,
+				.vaddr = trunc_page(vaddr),
+				.fault_type = fault_type,
+				.wire = (flags & VM_FAULT_WIRE) != 0,
+				.m_hold = m_hold};
+	enum fault_result r;
+
+	VM_CNT_INC(v_faults);
+	while ((r = fault_stages(&fs)) == FAULT_RESTART || r == FAULT_WAIT) {
+		VM_CNT_INC(v_fault_restarts);
+		if ((r == FAULT_WAIT && vm_wait() != 0) || thread_killed())
+			return (KERN_ABORTED);
+	}
+	if (r != FAULT_DONE)
+		return (fs.rv);
+	vm_fault_count(fs.major);
+	return (KERN_SUCCESS);
+}

@@ -1,0 +1,299 @@
+/*
+ * The populate stage: one call lets the pager install a whole range of pages, all of which that the
+ * entry maps are entered in the page tables at once. docs/populate.md is the contract; the clause
+ * names here (P1..) are its.
+ *
+ *   populate_wanted     P4   is this a fault for the method?
+ *   populate_call       P5   unlock the map, ask the pager
+ *   populate_check      P7   believe nothing: every page of the range, in every build
+ *   populate_relock     P11  the map again; P12: did it change while the pager slept?
+ *   populate_clip       P13  the part of the range that the entry maps
+ *   populate_enter      P14  page tables, runs of frames at a time
+ *   populate_release    P15  whatever is not kept: deactivated, unbusied
+ */
+#include "vm/vm_faultstate.h"
+#include "vm/vm_pager.h"
+#include "kern/log.h"
+#include "kern/panic.h"
+
+static bool
+populate_wanted(struct faultstate *fs)
+{
+	vm_object_t object = fs->at.object;
+
+	return ((object->flags & OBJ_POPULATE) != 0 && !fs->no_populate &&
+		object->shadow_count == 0 && object->backing_object == NULL &&
+		fs->at.pindex < object->size && vm_page_lookup(object, fs->at.pindex) == NULL);
+}
+
+/* On return the object is write-locked, referenced and in progress; the map is unlocked. */
+static int
+populate_call(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
+{
+	vm_object_t object = fs->at.object;
+
+	*first = atop(fs->at.offset);
+	*last = MIN(*first + atop(fs->at.end - fs->at.start), object->size) - 1;
+	vm_object_reference(object);
+	vm_object_pip_add(object, 1);
+	fault_unlock_map(fs);
+	VM_CNT_INC(v_populate_calls);
+	return (
+	    vm_pager_populate(object, fs->at.pindex, fs->fault_type, fs->at.max_prot, first, last));
+}
+
+/* Undo populate_call; the fault answers result. */
+static enum fault_result
+populate_leave(struct faultstate *fs, enum fault_result result)
+{
+	vm_object_t object = fs->at.object;
+
+	vm_object_pip_wakeup(object);
+	result = fault_unlock(fs, result);
+	vm_object_deallocate(
+	    object); /* the last one, if all was unmapped meanwhile: no lock is held */
+	return (result);
+}
+
+static bool
+kind_allowed(vm_object_t object, vm_page_t m)
+{
+	bool fictitious = (m->flags & PG_FICTITIOUS) != 0,
+	     unmanaged = (m->flags & PG_UNMANAGED) != 0;
+
+	if (object->type == OBJT_MGTDEVICE)
+		return (fictitious && !unmanaged);
+	return (object->type == OBJT_DEVICE ? unmanaged : !fictitious);
+}
+
+/* What is wrong with the page that should stand at pindex, in words; NULL: nothing. */
+static const char *
+page_fault_in(vm_object_t object, vm_page_t m, vm_pindex_t pindex)
+{
+	if (m == NULL || m->pindex != pindex)
+		return ("a page of the range is missing");
+	if (!m->valid)
+		return ("a page is not valid");
+	if (!vm_page_xbusied(m))
+		return ("a page is not exclusively busied by this thread");
+	return (kind_allowed(object, m) ? NULL : "a page is of a kind this object may not hold");
+}
+
+/* P7, in every build (P22). Returns what the pager broke, or NULL. */
+static const char *
+populate_check(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
+{
+	vm_object_t object = fs->at.object;
+	const char *wrong;
+	vm_page_t m;
+
+	if (first > fs->at.pindex || fs->at.pindex > last)
+		return ("the range does not contain pidx");
+	if (last >= object->size)
+		return ("the range ends past the object");
+	m = vm_page_lookup(object, first);
+	for (vm_pindex_t i = first; i <= last; i++) {
+		wrong = page_fault_in(object, m, i);
+		if (wrong != NULL)
+			return (wrong);
+		if (i < last)
+			m = vm_page_next(m);
+	}
+	return (NULL);
+}
+
+/* P15: unbusy [first, last], as far as the pages are there and ours; returns how many were. */
+static vm_pindex_t
+populate_release(vm_object_t object, vm_pindex_t first, vm_pindex_t last)
+{
+	vm_page_t m = first <= last ? vm_page_find_least(object, first) : NULL;
+	vm_pindex_t released = 0;
+
+	for (; m != NULL && m->pindex <= last; m = vm_page_find_least(object, first)) {
+		first = m->pindex + 1;
+		if (!vm_page_xbusied(m))
+			continue;
+		vm_page_deactivate(m);
+		vm_page_xunbusy(m);
+		released++;
+	}
+	return (released);
+}
+
+/* P10: a kernel bug, named; without INVARIANTS the fault fails and everyone else goes on. */
+static enum fault_result
+populate_breach(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last, const char *wrong)
+{
+	vm_object_t object = fs->at.object;
+
+	KASSERT(false,
+		("P7: %s: %s; object %p pidx %lu range [%lu, %lu] of %lu", vm_pager_name(object),
+		 wrong, (void *)object, fs->at.pindex, first, last, object->size));
+	klog(LOG_ERR, "P7: %s: %s; pidx %lu range [%lu, %lu]: the fault fails",
+	     vm_pager_name(object), wrong, fs->at.pindex, first, last);
+	populate_release(object, 0,
+			 object->size - 1); /* the range may be nonsense: look everywhere */
+	fs->rv = KERN_FAILURE;
+	return (populate_leave(fs, FAULT_FAILED));
+}
+
+/*
+ * P11, P12: map before object, so a lock that is not to be had at once costs the object lock; the pages
+ * are busied and stay. False when the map changed. Waiting here with busied pages is safe because nobody
+ * waits for a device's busy page with the map locked (vm_map.c: entry_free_pages).
+ */
+static bool
+populate_relock(struct faultstate *fs)
+{
+	if (!vm_map_trylock_read(fs->map)) {
+		VM_OBJECT_UNLOCK(fs->at.object);
+		vm_map_lock_read(fs->map);
+		VM_OBJECT_WLOCK(fs->at.object);
+	}
+	fs->map_locked = true;
+	return (fs->map->timestamp == fs->at.timestamp);
+}
+
+/* P13: the - 1 is what r309710 forgot. What is cut off is released and counted (P24). */
+static void
+populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
+{
+	vm_pindex_t map_first = atop(fs->at.offset);
+	vm_pindex_t map_last = map_first + atop(fs->at.end - fs->at.start) - 1;
+
+	if (*first < map_first) {
+		VM_CNT_ADD(v_populate_clipped, map_first - *first);
+		populate_release(fs->at.object, *first, map_first - 1);
+		*first = map_first;
+	}
+	if (*last > map_last) {
+		VM_CNT_ADD(v_populate_clipped, *last - map_last);
+		populate_release(fs->at.object, map_last + 1, *last);
+		*last = map_last;
+	}
+}
+
+/* How many pages from m on, at most max, are neighbours in their array and in memory: one pmap_enter. */
+static vm_pindex_t
+run_length(vm_page_t m, vm_pindex_t max)
+{
+	vm_pindex_t n = 1;
+
+	while (n < max && vm_page_next(m + n - 1) == m + n)
+		n++;
+	return (n);
+}
+
+/* P14 for one run; the page at pidx is wired on a wiring fault, alone, and held if asked for (P16). */
+static int
+enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t n, bool at_pidx)
+{
+	vm_offset_t va = fs->at.start + ptoa(m->pindex) - fs->at.offset;
+	bool write = (fs->fault_type & VM_PROT_WRITE) != 0 || (fs->at.prot & VM_PROT_WRITE) != 0;
+	bool wire = at_pidx && fs->wire;
+	uint32_t flags = fs->fault_type | (wire || fs->at.wired ? PMAP_ENTER_WIRED : 0);
+	int rv = pmap_enter(fs->map->pmap, va, m, n, fs->at.prot, flags);
+
+	if (rv != KERN_SUCCESS)
+		return (rv);
+	if (wire)
+		vm_page_wire(m);
+	if (at_pidx && fs->m_hold != NULL) {
+		vm_page_hold(m);
+		*fs->m_hold = m;
+	}
+	for (vm_page_t p = m; p < m + n; p++) {
+		if (write)
+			vm_page_dirty(p);
+		vm_page_activate(p);
+		vm_page_xunbusy(p);
+	}
+	VM_CNT_ADD(v_populate_pages, n);
+	return (rv);
+}
+
+/* Enter [first, last] run by run; a wired or held page is a run of its own. */
+static int
+populate_enter(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
+{
+	bool single = fs->wire || fs->m_hold != NULL;
+	vm_pindex_t pidx = fs->at.pindex, n, max;
+	vm_page_t m;
+	int rv;
+
+	for (; first <= last; first += n) {
+		m = vm_page_lookup(fs->at.object, first);
+		max = last - first + 1;
+		if (single && first <= pidx)
+			max = first == pidx ? 1 : MIN(max, pidx - first);
+		n = run_length(m, max);
+		rv = enter_run(fs, m, n, single && first == pidx);
+		if (rv != KERN_SUCCESS) { /* enough, if the page that was asked for is in */
+			populate_release(fs->at.object, first, last);
+			return (pidx < first ? KERN_SUCCESS : rv);
+		}
+	}
+	return (KERN_SUCCESS);
+}
+
+/*
+ * P8, P9: a pager that declined left no page busied. To look at all pages is dear, so it is done when
+ * more are busied than before the call; that may be another thread's doing, and then nothing is found.
+ */
+static void
+check_none_busied(struct faultstate *fs, int rv, uint64_t busied_before)
+{
+	vm_object_t object = fs->at.object;
+	const char *clause = rv == VM_PAGER_BAD ? "P8" : "P9";
+	vm_pindex_t n;
+
+	if (vm_cnt.v_busied <= busied_before)
+		return;
+	n = populate_release(object, 0, object->size - 1);
+	KASSERT(n == 0, ("%s: %s: answered %d and left %lu pages busied; pidx %lu", clause,
+			 vm_pager_name(object), rv, n, fs->at.pindex));
+	if (n != 0)
+		klog(LOG_ERR, "%s: %s: left %lu pages busied", clause, vm_pager_name(object), n);
+}
+
+/* P8 to P10: the pager did not populate. */
+static enum fault_result
+populate_declined(struct faultstate *fs, int rv)
+{
+	if (rv == VM_PAGER_BAD) {
+		fs->no_populate = true;
+		return (populate_leave(fs, FAULT_RESTART));
+	}
+	fs->rv = KERN_FAILURE;
+	return (populate_leave(fs, rv == VM_PAGER_AGAIN ? FAULT_WAIT : FAULT_FAILED));
+}
+
+enum fault_result
+vm_fault_populate(struct faultstate *fs)
+{
+	uint64_t busied = vm_cnt.v_busied;
+	vm_pindex_t first, last;
+	const char *wrong;
+	int rv;
+
+	if (!populate_wanted(fs))
+		return (FAULT_CONTINUE);
+	rv = populate_call(fs, &first, &last);
+	if (rv != VM_PAGER_OK) {
+		check_none_busied(fs, rv, busied);
+		return (populate_declined(fs, rv));
+	}
+	wrong = populate_check(fs, first, last);
+	if (wrong != NULL)
+		return (populate_breach(fs, first, last, wrong));
+	if (!populate_relock(fs)) {
+		VM_CNT_INC(v_populate_restarts);
+		populate_release(fs->at.object, first, last);
+		return (populate_leave(fs, FAULT_RESTART));
+	}
+	populate_clip(fs, &first, &last);
+	fs->major = true;
+	if (populate_enter(fs, first, last) != KERN_SUCCESS)
+		return (populate_leave(fs, FAULT_WAIT));
+	return (populate_leave(fs, FAULT_DONE));
+}

@@ -1,0 +1,674 @@
+/*
+ * Maps: inserting, removing and changing ranges, and the lookup that begins each fault. The tree is in
+ * vm_map_tree.c. Owns the entries; each holds a reference to its object and to its file's name.
+ *
+ * Objects are let go only after the map is unlocked: a destructor may sleep, or want this map.
+ */
+#include "vm/vm_map.h"
+#include "vm/vm_fault.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "kern/kmalloc.h"
+#include "kern/panic.h"
+
+void
+vm_map_lock(vm_map_t map)
+{
+	rw_wlock(&map->lock);
+	map->timestamp++;
+}
+
+void
+vm_map_unlock(vm_map_t map)
+{
+	rw_assert_wlocked(&map->lock);
+	rw_unlock(&map->lock);
+}
+
+void
+vm_map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max)
+{
+	*map = (struct vm_map){.pmap = pmap, .min = min, .max = max, .top = max};
+	rw_init(&map->lock, "vm map", LR_MAP);
+	map->header.prev = map->header.next = &map->header;
+	map->header.end = min; /* so that gaps at both ends come out right */
+	map->header.start = max;
+}
+
+vm_map_entry_t
+vm_map_lookup_entry(vm_map_t map, vm_offset_t addr)
+{
+	vm_map_entry_t e = vm_map_tree_le(map, addr);
+
+	rw_assert_locked(&map->lock);
+	return (e != &map->header && addr < e->end ? e : NULL);
+}
+
+static vm_map_entry_t
+entry_next(vm_map_t map, vm_map_entry_t e)
+{
+	return (e->next != &map->header ? e->next : NULL);
+}
+
+vm_map_entry_t
+vm_map_entry_at_or_after(vm_map_t map, vm_offset_t addr)
+{
+	vm_map_entry_t e = vm_map_tree_le(map, addr);
+
+	rw_assert_locked(&map->lock);
+	return (e != &map->header && addr < e->end ? e : entry_next(map, e));
+}
+
+#define ENTRY_RANGE_FOREACH(e, map, from, to)                                             \
+	for ((e) = vm_map_entry_at_or_after(map, from); (e) != NULL && (e)->start < (to); \
+	     (e) = entry_next(map, e))
+
+/* Write-lock the map when nobody is wiring a part of [start, end): such entries must not change. */
+static void
+map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	for (;;) {
+		vm_map_lock(map);
+		if (map->ntransition == 0)
+			return;
+		ENTRY_RANGE_FOREACH (e, map, start, end)
+			if ((e->eflags & MAP_ENTRY_TRANSITION) != 0)
+				break;
+		if (e == NULL || e->start >= end)
+			return;
+		rw_sleep(map, &map->lock, 0, 0);
+	}
+}
+
+static bool
+range_valid(vm_map_t map, vm_offset_t start, vm_size_t length)
+{
+	return (((start | length) & PAGE_MASK) == 0 && length != 0 && start >= map->min &&
+		start < map->max && length <= map->max - start);
+}
+
+static void
+entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
+{
+	rw_assert_wlocked(&map->lock);
+	e->prev = prev;
+	e->next = prev->next;
+	prev->next->prev = e;
+	prev->next = e;
+	map->nentries++;
+	VM_CNT_INC(v_map_entries);
+	vm_map_tree_insert(map, e);
+}
+
+static void
+entry_unlink(vm_map_t map, vm_map_entry_t e)
+{
+	rw_assert_wlocked(&map->lock);
+	vm_map_tree_remove(map, e);
+	e->prev->next = e->next;
+	e->next->prev = e->prev;
+	map->nentries--;
+	VM_CNT_DEC(v_map_entries);
+	vm_map_tree_resized(map, e->prev);
+}
+
+static void
+entry_ref(vm_map_t map, vm_map_entry_t e)
+{
+	if (e->object != NULL)
+		vm_object_reference(e->object);
+	if (e->name_vp != NULL && map->name_ref != NULL)
+		map->name_ref(e->name_vp);
+}
+
+/* Drop what e holds, and e. The map is unlocked, unless another entry holds the same. */
+static void
+entry_free(vm_map_t map, vm_map_entry_t e)
+{
+	if (e->object != NULL)
+		vm_object_deallocate(e->object);
+	if (e->name_vp != NULL && map->name_rele != NULL)
+		map->name_rele(e->name_vp);
+	kfree(e);
+}
+
+/* Alike in all but what they map. */
+static bool
+same_kind(vm_map_entry_t e, const struct vm_map_req *req, uint32_t wired_count)
+{
+	return (e->protection == req->prot && e->max_protection == req->max_prot &&
+		e->eflags == req->eflags && e->name_vp == req->name_vp &&
+		e->wired_count == wired_count &&
+		(e->eflags & (MAP_ENTRY_NOMERGE | MAP_ENTRY_TRANSITION)) == 0);
+}
+
+static bool
+entries_merge(vm_map_entry_t a, vm_map_entry_t b)
+{
+	struct vm_map_req b_req = {.prot = b->protection,
+				   .max_prot = b->max_protection,
+				   .eflags = b->eflags,
+				   .name_vp = b->name_vp};
+
+	return (a->end == b->start && a->object == b->object &&
+		same_kind(a, &b_req, b->wired_count) &&
+		(a->object == NULL || a->offset + (a->end - a->start) == b->offset));
+}
+
+/* Merge e into the entry before it, if they are alike and continue each other. Returns what is left. */
+static vm_map_entry_t
+entry_simplify(vm_map_t map, vm_map_entry_t e)
+{
+	vm_map_entry_t prev = e->prev;
+
+	if (prev == &map->header || e == &map->header || !entries_merge(prev, e))
+		return (e);
+	entry_unlink(map, e);
+	prev->end = e->end;
+	vm_map_tree_resized(map, prev);
+	entry_free(map, e); /* prev holds the same references: none is the last */
+	return (prev);
+}
+
+static bool
+splits_entry(vm_map_t map, vm_offset_t addr)
+{
+	vm_map_entry_t e = vm_map_lookup_entry(map, addr);
+
+	return (e != NULL && e->start < addr);
+}
+
+/* Split the entry that has addr inside; upper, not used yet, becomes its part from addr on. */
+static void
+map_clip(vm_map_t map, vm_offset_t addr, vm_map_entry_t upper)
+{
+	vm_map_entry_t e = vm_map_lookup_entry(map, addr);
+
+	*upper = *e;
+	upper->start = addr;
+	if (e->object != NULL)
+		upper->offset += addr - e->start;
+	entry_ref(map, upper);
+	e->end = addr;
+	entry_link(map, e, upper);
+}
+
+/* Both ends, or neither. */
+static int
+map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	bool lo = splits_entry(map, start), hi = splits_entry(map, end);
+	vm_map_entry_t a = lo ? kmalloc(sizeof(*a), 0) : NULL;
+	vm_map_entry_t b = hi ? kmalloc(sizeof(*b), 0) : NULL;
+
+	if ((lo && a == NULL) || (hi && b == NULL)) {
+		kfree(a);
+		kfree(b);
+		return (KERN_RESOURCE_SHORTAGE);
+	}
+	if (lo)
+		map_clip(map, start, a);
+	if (hi)
+		map_clip(map, end, b);
+	return (KERN_SUCCESS);
+}
+
+/* More anonymous memory right after prev, which has an object already: brk does this all the time. */
+static bool
+extend_prev(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t end,
+	    const struct vm_map_req *req)
+{
+	if (req->object != NULL || prev == &map->header || prev->end != start ||
+	    prev->object == NULL || !same_kind(prev, req, 0) ||
+	    !vm_object_coalesce(prev->object, prev->offset, start - prev->start, end - start))
+		return (false);
+	prev->end = end;
+	map->size += end - start;
+	vm_map_tree_resized(map, prev);
+	return (true);
+}
+
+static int
+insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req)
+{
+	vm_offset_t end = start + length;
+	vm_map_entry_t prev, e;
+
+	if (!range_valid(map, start, length))
+		return (KERN_NO_SPACE);
+	prev = vm_map_tree_le(map, start);
+	if ((prev != &map->header && prev->end > start) ||
+	    (prev->next != &map->header && prev->next->start < end))
+		return (KERN_NO_SPACE);
+	if (extend_prev(map, prev, start, end, req))
+		return (KERN_SUCCESS);
+	e = kmalloc(sizeof(*e), M_ZERO);
+	if (e == NULL)
+		return (KERN_RESOURCE_SHORTAGE);
+	e->start = start;
+	e->end = end;
+	e->object = req->object;
+	e->offset = req->object != NULL ? req->offset : 0;
+	e->protection = req->prot;
+	e->max_protection = req->max_prot;
+	e->eflags = req->eflags;
+	e->name_vp = req->name_vp;
+	if (e->name_vp != NULL && map->name_ref != NULL)
+		map->name_ref(e->name_vp);
+	map->size += length;
+	entry_link(map, prev, e);
+	e = entry_simplify(map, e);
+	entry_simplify(map, e->next);
+	return (KERN_SUCCESS);
+}
+
+int
+vm_map_insert(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req)
+{
+	int rv;
+
+	vm_map_lock(map);
+	rv = insert_locked(map, start, length, req);
+	vm_map_unlock(map);
+	return (rv);
+}
+
+int
+vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_map_req *req)
+{
+	vm_size_t align = req->align != 0 ? req->align : PAGE_SIZE;
+	int rv = KERN_NO_SPACE;
+
+	vm_map_lock(map);
+	if (*addr != 0)
+		rv = insert_locked(map, *addr, length, req);
+	if (rv == KERN_NO_SPACE) {
+		*addr =
+		    vm_map_tree_room(map, map->top, length, align, req->offset + req->align_phase);
+		if (*addr == 0) /* alignment is a wish */
+			*addr = vm_map_tree_room(map, map->top, length, PAGE_SIZE, 0);
+		if (*addr == 0)
+			*addr = vm_map_tree_room(map, map->max, length, PAGE_SIZE, 0);
+		if (*addr != 0)
+			rv = insert_locked(map, *addr, length, req);
+	}
+	vm_map_unlock(map);
+	return (rv);
+}
+
+/* The top-most page of the chain at pindex gives back the wiring that this map took. */
+static void
+object_unwire(vm_object_t object, vm_pindex_t pindex)
+{
+	vm_object_t backing;
+	vm_page_t m;
+
+	VM_OBJECT_WLOCK(object);
+	while ((m = vm_page_lookup(object, pindex)) == NULL && object->backing_object != NULL) {
+		backing = object->backing_object;
+		pindex += atop(object->backing_object_offset);
+		VM_OBJECT_WLOCK(backing);
+		VM_OBJECT_UNLOCK(object);
+		object = backing;
+	}
+	if (m != NULL && m->wire_count != 0) {
+		vm_page_unwire(m);
+		if (m->wire_count == 0 && !m->valid && vm_page_tryxbusy(m))
+			vm_page_free(m); /* its object let go of it while it was wired */
+	}
+	VM_OBJECT_UNLOCK(object);
+}
+
+static void
+entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end)
+{
+	pmap_unwire(map->pmap, e->start, end);
+	for (vm_offset_t va = e->start; e->object != NULL && va < end; va += PAGE_SIZE)
+		object_unwire(e->object, atop(e->offset + (va - e->start)));
+}
+
+/*
+ * Free the pages that only [start, end) of e could reach. The map is locked, so a busy page must belong
+ * to somebody who does not wait for the map: true of anonymous memory, which has no populate.
+ */
+static void
+entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+{
+	vm_object_t object = e->object;
+
+	if (object == NULL || (object->flags & OBJ_ONEMAPPING) == 0)
+		return;
+	VM_OBJECT_WLOCK(object);
+	vm_object_page_remove(object, atop(e->offset + (start - e->start)),
+			      atop(e->offset + (end - e->start)));
+	VM_OBJECT_UNLOCK(object);
+}
+
+/* Entries taken out of a map, chained by `right`, to be freed when it is unlocked. */
+static void
+dead_free(vm_map_t map, vm_map_entry_t dead)
+{
+	vm_map_entry_t next;
+
+	for (; dead != NULL; dead = next) {
+		next = dead->right;
+		entry_free(map, dead);
+	}
+}
+
+static int
+remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *dead)
+{
+	vm_map_entry_t e, next;
+
+	if (map_clip_range(map, start, end) != KERN_SUCCESS)
+		return (KERN_RESOURCE_SHORTAGE);
+	for (e = vm_map_entry_at_or_after(map, start); e != NULL && e->start < end; e = next) {
+		next = entry_next(map, e);
+		if (e->wired_count != 0)
+			entry_unwire(map, e, e->end);
+		pmap_remove(map->pmap, e->start, e->end);
+		entry_unlink(map, e);
+		map->size -= e->end - e->start;
+		if (e->object != NULL && e->object->ref_count > 1)
+			entry_free_pages(e, e->start, e->end);
+		e->right = *dead;
+		*dead = e;
+	}
+	return (KERN_SUCCESS);
+}
+
+int
+vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t dead = NULL;
+	int rv;
+
+	map_lock_range(map, start, end);
+	rv = remove_locked(map, start, end, &dead);
+	vm_map_unlock(map);
+	dead_free(map, dead);
+	return (rv);
+}
+
+int
+vm_map_fixed(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req)
+{
+	vm_map_entry_t dead = NULL;
+	int rv;
+
+	if (!range_valid(map, start, length))
+		return (KERN_NO_SPACE);
+	map_lock_range(map, start, start + length);
+	rv = remove_locked(map, start, start + length, &dead);
+	if (rv == KERN_SUCCESS)
+		rv = insert_locked(map, start, length, req);
+	vm_map_unlock(map);
+	dead_free(map, dead);
+	return (rv);
+}
+
+void
+vm_map_destroy(vm_map_t map)
+{
+	vm_map_remove(map, map->min, map->max);
+	KASSERT(map->nentries == 0 && map->size == 0, ("a destroyed map keeps entries"));
+}
+
+/* The end of what is mapped without a hole from start, at most end. */
+static vm_offset_t
+mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		if (e->start > start)
+			break;
+		start = e->end;
+	}
+	return (MIN(start, end));
+}
+
+/* The same for entries whose max_protection allows prot; *rv says what stopped it. */
+static vm_offset_t
+protectable_until(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot, int *rv)
+{
+	vm_offset_t stop = mapped_until(map, start, end);
+	vm_map_entry_t e;
+
+	*rv = stop < end ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+	ENTRY_RANGE_FOREACH (e, map, start, stop) {
+		if ((prot & ~e->max_protection) != 0) {
+			*rv = KERN_PROTECTION_FAILURE;
+			return (MAX(e->start, start));
+		}
+	}
+	return (stop);
+}
+
+int
+vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
+{
+	vm_offset_t stop;
+	vm_map_entry_t e;
+	int rv;
+
+	map_lock_range(map, start, end);
+	stop = protectable_until(map, start, end, prot, &rv);
+	if (stop > start && map_clip_range(map, start, stop) != KERN_SUCCESS)
+		rv = KERN_RESOURCE_SHORTAGE;
+	if (stop == start || rv == KERN_RESOURCE_SHORTAGE) {
+		vm_map_unlock(map);
+		return (rv);
+	}
+	ENTRY_RANGE_FOREACH (e, map, start, stop) {
+		if ((e->protection & ~prot) != 0)
+			pmap_protect(map->pmap, e->start, e->end, prot);
+		e->protection = prot;
+		e = entry_simplify(map, e);
+	}
+	e = vm_map_entry_at_or_after(map, stop);
+	if (e != NULL)
+		entry_simplify(map, e);
+	vm_map_unlock(map);
+	return (rv);
+}
+
+int
+vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_offset_t from, to;
+	vm_map_entry_t e;
+	int rv = KERN_SUCCESS;
+
+	vm_map_lock_read(map);
+	if (mapped_until(map, start, end) < end)
+		rv = KERN_INVALID_ADDRESS;
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		if (e->wired_count != 0) {
+			rv = KERN_INVALID_ARGUMENT;
+			break;
+		}
+		from = MAX(e->start, start);
+		to = MIN(e->end, end);
+		pmap_remove(map->pmap, from, to);
+		entry_free_pages(e, from, to);
+	}
+	vm_map_unlock_read(map);
+	return (rv);
+}
+
+/* A wiring fault for each page, as for a write where the entry allows it: so COW is settled now. */
+static int
+wire_pages(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
+{
+	int rv = KERN_SUCCESS;
+
+	for (*done = start; *done < end; *done += PAGE_SIZE) {
+		rv = vm_fault(map, *done, VM_PROT_WRITE, VM_FAULT_WIRE, NULL);
+		if (rv == KERN_PROTECTION_FAILURE)
+			rv = vm_fault(map, *done, VM_PROT_READ, VM_FAULT_WIRE, NULL);
+		if (rv != KERN_SUCCESS)
+			break;
+	}
+	return (rv);
+}
+
+/* Wire the pages of the entries that are not wired yet; *done says how far that went. */
+static int
+wire_marked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
+{
+	vm_offset_t stop;
+	vm_map_entry_t e;
+	bool fresh;
+	int rv;
+
+	for (*done = start; *done < end;) {
+		vm_map_lock_read(map);
+		e = vm_map_lookup_entry(map, *done);
+		KASSERT(e != NULL, ("a range being wired has a hole at %#lx", *done));
+		stop = MIN(e->end, end);
+		fresh = e->wired_count == 1;
+		vm_map_unlock_read(map);
+		rv = fresh ? wire_pages(map, *done, stop, done) : KERN_SUCCESS;
+		if (rv != KERN_SUCCESS)
+			return (rv);
+		*done = stop;
+	}
+	return (KERN_SUCCESS);
+}
+
+static void
+unwire_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t wired_to)
+{
+	vm_map_entry_t e;
+
+	rw_assert_wlocked(&map->lock);
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		if (e->wired_count != 0 && --e->wired_count == 0 && wired_to > e->start)
+			entry_unwire(map, e, MIN(e->end, wired_to));
+		e = entry_simplify(map, e);
+	}
+	e = vm_map_entry_at_or_after(map, end);
+	if (e != NULL)
+		entry_simplify(map, e);
+}
+
+int
+vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+	vm_offset_t done;
+	int rv;
+
+	map_lock_range(map, start, end);
+	rv = mapped_until(map, start, end) < end ? KERN_INVALID_ADDRESS
+						 : map_clip_range(map, start, end);
+	if (rv != KERN_SUCCESS) {
+		vm_map_unlock(map);
+		return (rv);
+	}
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		e->wired_count++;
+		e->eflags |= MAP_ENTRY_TRANSITION;
+		map->ntransition++;
+	}
+	vm_map_unlock(map);
+	rv = wire_marked(map, start, end, &done);
+	vm_map_lock(map);
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		map->ntransition--;
+		e->eflags &= ~MAP_ENTRY_TRANSITION;
+		if (rv == KERN_SUCCESS)
+			e = entry_simplify(map, e);
+	}
+	if (rv != KERN_SUCCESS)
+		unwire_locked(map, start, end, done);
+	vm_map_unlock(map);
+	wakeup(map);
+	return (rv);
+}
+
+int
+vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	int rv;
+
+	map_lock_range(map, start, end);
+	rv = mapped_until(map, start, end) < end ? KERN_INVALID_ADDRESS
+						 : map_clip_range(map, start, end);
+	if (rv == KERN_SUCCESS)
+		unwire_locked(map, start, end, end);
+	vm_map_unlock(map);
+	return (rv);
+}
+
+/*
+ * Give the entry at addr the object it needs before a page can be entered: its first one, or the shadow
+ * that takes a private mapping's writes. It is looked up again: the map was unlocked in between.
+ */
+static int
+entry_make_object(vm_map_t map, vm_offset_t addr, bool shadow)
+{
+	vm_map_entry_t e;
+	bool ok = true;
+
+	vm_map_lock(map);
+	e = vm_map_lookup_entry(map, addr);
+	if (e != NULL &&
+	    (e->object == NULL || (shadow && (e->eflags & MAP_ENTRY_NEEDS_COPY) != 0))) {
+		ok = vm_object_shadow(&e->object, &e->offset, e->end - e->start);
+		if (ok)
+			e->eflags &= ~MAP_ENTRY_NEEDS_COPY;
+	}
+	vm_map_unlock(map);
+	return (ok ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
+}
+
+/* x86 cannot map a page writable or executable but not readable; Linux programs rely on it. */
+static vm_prot_t
+effective_prot(vm_prot_t prot)
+{
+	return (prot != VM_PROT_NONE ? prot | VM_PROT_READ : prot);
+}
+
+int
+vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type, struct vm_map_lookup *r)
+{
+	bool write = (fault_type & VM_PROT_WRITE) != 0;
+	vm_map_entry_t e;
+	int rv;
+
+	for (;;) {
+		vm_map_lock_read(map);
+		e = vm_map_lookup_entry(map, addr);
+		rv = e == NULL                                       ? KERN_INVALID_ADDRESS
+		     : (fault_type & ~effective_prot(e->protection)) ? KERN_PROTECTION_FAILURE
+								     : KERN_SUCCESS;
+		if (rv == KERN_SUCCESS && e->object != NULL &&
+		    !(write && (e->eflags & MAP_ENTRY_NEEDS_COPY) != 0))
+			break;
+		vm_map_unlock_read(map);
+		if (rv == KERN_SUCCESS)
+			rv = entry_make_object(map, addr, write);
+		if (rv != KERN_SUCCESS)
+			return (rv);
+	}
+	*r = (struct vm_map_lookup){
+	    .entry = e,
+	    .start = e->start,
+	    .end = e->end,
+	    .offset = e->offset,
+	    .object = e->object,
+	    .pindex = atop(e->offset + (addr - e->start)),
+	    .prot = effective_prot(e->protection),
+	    .max_prot = e->max_protection,
+	    .wired = e->wired_count > ((e->eflags & MAP_ENTRY_TRANSITION) != 0 ? 1 : 0),
+	    .timestamp = map->timestamp,
+	};
+	if ((e->eflags & MAP_ENTRY_NEEDS_COPY) != 0)
+		r->prot &= ~VM_PROT_WRITE;
+	return (KERN_SUCCESS);
+}

@@ -1,0 +1,140 @@
+/*
+ * A map is an address space: ranges (entries) that do not overlap, each giving an object, an offset
+ * in it, and rights. Entries hang in a list by address and in a balanced tree that also knows the
+ * largest gap below each node, so lookup, insert and finding room take O(log n).
+ *
+ * The timestamp moves with each change made under the write lock. Who lets go of the map and comes
+ * back compares it: equal means that everything looked up before still holds (P12).
+ */
+#pragma once
+
+#include "vm/vm.h"
+#include "vm/pmap.h"
+#include "kern/lock.h"
+
+/* Locks: all fields (m) the map's lock, but (c) constant. */
+struct vm_map_entry {
+	struct vm_map_entry *prev, *next; /* (m) by address; the map's header closes the ring */
+	struct vm_map_entry *left, *right, *parent; /* (m) tree */
+	vm_offset_t start, end; /* (m) [start, end) */
+	vm_size_t gap; /* (m) free bytes between prev's end and start */
+	vm_size_t max_gap; /* (m) largest gap in this subtree */
+	vm_object_t object; /* (m) NULL: anonymous, none made yet */
+	vm_ooffset_t offset; /* (m) of start in object, bytes */
+	vm_prot_t protection, max_protection; /* (m) */
+	uint8_t height; /* (m) of this subtree */
+	uint16_t eflags; /* (m) MAP_ENTRY_* */
+	uint32_t wired_count; /* (m) */
+	void *name_vp; /* (m) the file, for /proc/self/maps only */
+};
+#define MAP_ENTRY_COW        0x01 /* a write must not reach the object: private */
+#define MAP_ENTRY_NEEDS_COPY 0x02 /* ... and the shadow that takes the writes is not made yet */
+#define MAP_ENTRY_STACK      0x04 /* shown as [stack] */
+#define MAP_ENTRY_HEAP       0x08 /* shown as [heap] */
+#define MAP_ENTRY_NOMERGE    0x10 /* never merged with a neighbour */
+#define MAP_ENTRY_TRANSITION 0x20 /* being wired with the map unlocked: others wait */
+#define MAP_ENTRY_SHARED     0x40 /* MAP_SHARED: writes are seen by all who map the object */
+
+struct vm_map {
+	struct rwlock lock; /* rank LR_MAP */
+	struct vm_map_entry header; /* (m) end of the ring; start and end: the bounds, reversed */
+	struct vm_map_entry *root; /* (m) */
+	uint32_t nentries; /* (m) */
+	uint32_t timestamp; /* (m) */
+	uint32_t ntransition; /* (m) entries marked MAP_ENTRY_TRANSITION */
+	vm_size_t size; /* (m) bytes mapped */
+	pmap_t pmap; /* (c) */
+	vm_offset_t min, max; /* (c) [min, max) is what can be mapped */
+	vm_offset_t top; /* (m) vm_map_find looks below it first: the stack is above */
+	void (*name_ref)(void *vp); /* (c) reference counting of name_vp; may be NULL */
+	void (*name_rele)(void *vp); /* (c) */
+};
+
+#define VM_MAP_ENTRY_FOREACH(entry, map) \
+	for ((entry) = (map)->header.next; (entry) != &(map)->header; (entry) = (entry)->next)
+
+#define vm_map_lock_read(map)    rw_rlock(&(map)->lock)
+#define vm_map_trylock_read(map) rw_try_rlock(&(map)->lock)
+#define vm_map_unlock_read(map)  rw_unlock(&(map)->lock)
+/* Write lock: the timestamp moves. */
+void vm_map_lock(vm_map_t map);
+void vm_map_unlock(vm_map_t map);
+
+void vm_map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max);
+/* Unmap all; the pmap is left empty, the caller releases it. */
+void vm_map_destroy(vm_map_t map);
+
+/* What to map: the arguments that vm_map_insert and vm_map_find share. */
+struct vm_map_req {
+	vm_object_t object; /* the caller's reference goes to the map on success; NULL: anonymous */
+	vm_ooffset_t offset;
+	vm_prot_t prot, max_prot;
+	uint16_t eflags; /* MAP_ENTRY_* */
+	void *name_vp;
+	vm_size_t
+	    align; /* vm_map_find: the address is congruent to offset + align_phase modulo it; 0: none */
+	vm_paddr_t align_phase;
+};
+/* Map [start, start + length); both page-aligned. KERN_NO_SPACE if part is taken or out of bounds. */
+int vm_map_insert(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req);
+/* The same, where there was something before it is unmapped first (MAP_FIXED). */
+int vm_map_fixed(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req);
+/* Map length bytes at *addr if that is free and not 0, else in the highest gap that fits; *addr
+ * says where. KERN_NO_SPACE. */
+int vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_map_req *req);
+
+/* Unmap what there is in [start, end). KERN_RESOURCE_SHORTAGE: no memory to split an entry,
+ * nothing changed. */
+int vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/*
+ * Set the protection of [start, end), in order, up to the first part that is not mapped
+ * (KERN_INVALID_ADDRESS) or whose max_protection forbids it (KERN_PROTECTION_FAILURE): what comes before
+ * has changed, as in Linux.
+ */
+int vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot);
+/* madvise(MADV_DONTNEED): drop pages; anonymous ones are zeros at the next touch.
+ * KERN_INVALID_ADDRESS if part is not mapped (the mapped part is done, as in Linux),
+ * KERN_INVALID_ARGUMENT if part is wired. */
+int vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/* Fault in and wire [start, end), or undo it. */
+int vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end);
+int vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end);
+
+/* The entry that contains addr. The map is locked by the caller. NULL if there is none. */
+vm_map_entry_t vm_map_lookup_entry(vm_map_t map, vm_offset_t addr);
+/* The first entry that ends after addr, or NULL. Map locked. */
+vm_map_entry_t vm_map_entry_at_or_after(vm_map_t map, vm_offset_t addr);
+
+/* What a fault needs to know of an entry, copied while the map was locked (P6). */
+struct vm_map_lookup {
+	vm_map_entry_t entry; /* to compare only, once the map is unlocked */
+	vm_offset_t start, end;
+	vm_ooffset_t offset; /* of start */
+	vm_object_t object;
+	vm_pindex_t pindex; /* of the address asked for */
+	vm_prot_t prot; /* what may be entered in the page tables now */
+	vm_prot_t max_prot;
+	bool wired;
+	uint32_t timestamp;
+	uint32_t ntransition; /* (m) entries marked MAP_ENTRY_TRANSITION */
+};
+/*
+ * Resolve addr for a fault of fault_type: makes the object of an anonymous entry and the shadow of a
+ * private one that is written, when that is due. KERN_SUCCESS returns with the map read-locked;
+ * KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE and KERN_RESOURCE_SHORTAGE with it unlocked.
+ */
+int vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type,
+			 struct vm_map_lookup *result);
+
+/* vm_map_tree.c: the balanced tree. The map is write-locked; to look things up, read-locked is
+ * enough. entry->prev and next are set before insert, and still are at remove. */
+void vm_map_tree_insert(vm_map_t map, vm_map_entry_t entry);
+void vm_map_tree_remove(vm_map_t map, vm_map_entry_t entry);
+/* entry's start or end moved: mend its gap and the next one's. */
+void vm_map_tree_resized(vm_map_t map, vm_map_entry_t entry);
+/* The last entry that starts at or below addr, or the header. */
+vm_map_entry_t vm_map_tree_le(vm_map_t map, vm_offset_t addr);
+/* The highest place below limit with room for length bytes and any alignment: an address congruent
+ * to phase modulo align (a power of two); 0 if there is none. */
+vm_offset_t vm_map_tree_room(vm_map_t map, vm_offset_t limit, vm_size_t length, vm_size_t align,
+			     vm_offset_t phase);

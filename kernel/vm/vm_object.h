@@ -1,0 +1,86 @@
+/*
+ * An object is a thing that can be mapped: pages by index, and a pager that knows what an absent
+ * page should hold. Anonymous objects can stand in front of a backing object (a shadow, for
+ * copy-on-write): a page absent here is looked for there, at index + backing_object_offset.
+ */
+#pragma once
+
+#include "vm/vm.h"
+#include "vm/vm_radix.h"
+#include "kern/lock.h"
+
+enum obj_type { OBJT_ANON, OBJT_VNODE, OBJT_DEVICE, OBJT_MGTDEVICE, OBJT_PHYS, OBJT_COUNT };
+
+struct pagerops;
+
+/* Locks: (c) constant  (o) this object's lock  (b) the backing object's lock  (a) atomic
+ * (l) the global object list lock */
+struct vm_object {
+	struct rwlock lock;
+	TAILQ_ENTRY(vm_object) object_list; /* (l) */
+	LIST_HEAD(, vm_object) shadow_head; /* (o) objects that shadow this one */
+	LIST_ENTRY(vm_object) shadow_list; /* (b) */
+	struct vm_radix rtree; /* (o) resident pages */
+	vm_pindex_t size; /* (o) pages; no page stands at or past it */
+	vm_pindex_t resident_page_count; /* (o) */
+	vm_object_t backing_object; /* (o) */
+	vm_ooffset_t backing_object_offset; /* (o) bytes */
+	uint32_t ref_count; /* (a) map entries, shadows, and the owner of handle */
+	uint32_t shadow_count; /* (o) entries of shadow_head */
+	uint32_t paging_in_progress; /* (a) pager calls or faults that use it unlocked */
+	uint32_t generation; /* (o) moves when pages are revoked (R3) */
+	uint16_t flags; /* (o) OBJ_* */
+	enum obj_type type; /* (c) */
+	void *handle; /* (c) what the pager knows it by */
+	union {
+		struct {
+			const struct cdev_pager_ops *ops; /* (c) */
+			const char *name; /* (c) of the driver, for assertions */
+		} devp;
+		struct {
+			int (*getpage)(void *handle, vm_page_t m); /* (c) */
+		} vnp;
+	} un_pager;
+};
+
+#define OBJ_POPULATE   0x0001 /* the pager's populate method may be called (P1) */
+#define OBJ_DEAD       0x0002 /* on its way out */
+#define OBJ_ONEMAPPING 0x0004 /* each page is mapped at most once: anonymous, never forked */
+
+#define VM_OBJECT_WLOCK(o)          rw_wlock(&(o)->lock)
+#define VM_OBJECT_RLOCK(o)          rw_rlock(&(o)->lock)
+#define VM_OBJECT_UNLOCK(o)         rw_unlock(&(o)->lock)
+#define VM_OBJECT_TRYWLOCK(o)       rw_try_wlock(&(o)->lock)
+#define VM_OBJECT_ASSERT_WLOCKED(o) rw_assert_wlocked(&(o)->lock)
+#define VM_OBJECT_ASSERT_LOCKED(o)  rw_assert_locked(&(o)->lock)
+
+/* A new object of size pages with one reference, held by the caller; NULL when memory is short. */
+vm_object_t vm_object_allocate(enum obj_type type, vm_pindex_t size);
+/* One more, or one less; the last one to go ends the object and its pages. No object lock held. */
+void vm_object_reference(vm_object_t object);
+void vm_object_deallocate(vm_object_t object);
+/*
+ * Replace *object, which the caller holds a reference to, by a new anonymous object of length bytes
+ * that shadows it from *offset; the reference moves into the shadow, and *offset becomes 0. A NULL
+ * *object simply becomes a new one. False when memory is short. No object lock held.
+ */
+bool vm_object_shadow(vm_object_t *object, vm_ooffset_t *offset, vm_size_t length);
+/*
+ * Try to let the anonymous object prev, mapped up to prev_offset + prev_size bytes, also back the
+ * next_size bytes that follow. False if it may not (shared, shadowing, or another kind).
+ */
+bool vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t prev_size,
+			vm_size_t next_size);
+/*
+ * Take the pages of [start, end) (end 0: to the last) out of every map and out of the object, and
+ * free them. The object is write-locked; it is let go and re-taken while a page is busy.
+ */
+void vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
+/* Set the size in pages; pages past the end are removed. No object lock held. */
+void vm_object_set_size(vm_object_t object, vm_pindex_t size);
+
+/* Keep the object from going away while it is used without its lock. */
+void vm_object_pip_add(vm_object_t object, uint32_t n);
+void vm_object_pip_wakeup(vm_object_t object);
+/* Sleep until nobody does. The object is write-locked on entry and exit. */
+void vm_object_pip_wait(vm_object_t object);

@@ -1,0 +1,355 @@
+/*
+ * A page's life: made at an index of an object, busied, filled, wired, queued, let go. Owns the page
+ * queues and the sleep on busy pages.
+ */
+#include "vm/vm_page.h"
+#include "vm/vm_object.h"
+#include "machine/thread_md.h"
+#include "kern/errno.h"
+#include "kern/kmalloc.h"
+#include "kern/panic.h"
+
+static struct mtx queue_mtx = MTX_INITIALIZER("page queues", LR_PAGEQ);
+static struct pglist page_queues[PQ_COUNT] = {
+    [PQ_INACTIVE] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_INACTIVE]),
+    [PQ_ACTIVE] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_ACTIVE]),
+};
+/* Closes the gap between "the page is busy" and the sleep: whoever wakes takes it too. */
+static struct mtx busy_mtx = MTX_INITIALIZER("busy pages", LR_LEAF);
+static struct mtx wait_mtx = MTX_INITIALIZER("free page wait", LR_LEAF);
+
+vm_page_t
+vm_page_alloc_noobj(int req)
+{
+	return (vm_phys_alloc(0, req));
+}
+
+vm_page_t
+vm_page_alloc(vm_object_t object, vm_pindex_t pindex, int req)
+{
+	vm_page_t m;
+
+	VM_OBJECT_ASSERT_WLOCKED(object);
+	m = vm_phys_alloc(0, req);
+	if (m == NULL)
+		return (NULL);
+	vm_page_tryxbusy(m);
+	if (vm_page_insert(m, object, pindex) != 0) {
+		vm_page_free(m);
+		return (NULL);
+	}
+	return (m);
+}
+
+/* Wakes vm_wait's sleepers, who look at the count again. */
+static void
+page_release(vm_page_t m)
+{
+	if ((m->flags & PG_FAKE) != 0) {
+		kfree(m);
+		return;
+	}
+	if ((m->flags & PG_FICTITIOUS) != 0)
+		return;
+	vm_phys_free(m, 0);
+	if (vm_cnt.v_free_count <= vm_cnt.v_free_reserved + 1)
+		wakeup(&vm_cnt.v_free_count);
+}
+
+void
+vm_page_free(vm_page_t m)
+{
+	KASSERT(m->wire_count == 0 && !pmap_page_is_mapped(m),
+		("freeing page %#lx: wired %u, or mapped", m->phys_addr, m->wire_count));
+	if (m->object != NULL)
+		vm_page_remove(m);
+	vm_page_dequeue(m);
+	m->valid = m->dirty = false;
+	if (m->busy != VPB_UNBUSIED)
+		vm_page_xunbusy(m);
+	if (m->hold_count != 0)
+		__atomic_fetch_or(&m->flags, PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST);
+	else
+		page_release(m);
+}
+
+int
+vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex)
+{
+	int error;
+
+	VM_OBJECT_ASSERT_WLOCKED(object);
+	if (m->object != NULL)
+		return (EEXIST);
+	KASSERT(pindex < object->size, ("page at %#lx of an object of %#lx", pindex, object->size));
+	error = vm_radix_insert(&object->rtree, pindex, m);
+	if (error != 0)
+		return (error);
+	m->object = object;
+	m->pindex = pindex;
+	object->resident_page_count++;
+	return (0);
+}
+
+void
+vm_page_remove(vm_page_t m)
+{
+	vm_object_t object = m->object;
+	vm_page_t old;
+
+	VM_OBJECT_ASSERT_WLOCKED(object);
+	old = vm_radix_remove(&object->rtree, m->pindex);
+	KASSERT(old == m,
+		("page %#lx is not at index %#lx of its object", m->phys_addr, m->pindex));
+	(void)old;
+	object->resident_page_count--;
+	m->object = NULL;
+	m->pindex = 0;
+}
+
+vm_page_t
+vm_page_lookup(vm_object_t object, vm_pindex_t pindex)
+{
+	VM_OBJECT_ASSERT_LOCKED(object);
+	return (vm_radix_lookup(&object->rtree, pindex));
+}
+
+vm_page_t
+vm_page_find_least(vm_object_t object, vm_pindex_t pindex)
+{
+	VM_OBJECT_ASSERT_LOCKED(object);
+	return (vm_radix_lookup_ge(&object->rtree, pindex));
+}
+
+/*
+ * Registered device frames lie in one array, mostly in the order of their object: then the answer is
+ * the next element. The array has an empty element past its end.
+ */
+vm_page_t
+vm_page_next(vm_page_t m)
+{
+	VM_OBJECT_ASSERT_LOCKED(m->object);
+	if ((m->flags & (PG_FICTITIOUS | PG_FAKE)) == PG_FICTITIOUS && m[1].object == m->object &&
+	    m[1].pindex == m->pindex + 1)
+		return (m + 1);
+	return (vm_radix_lookup(&m->object->rtree, m->pindex + 1));
+}
+
+static bool
+busy_cas(vm_page_t m, uintptr_t old, uintptr_t new)
+{
+	return (__atomic_compare_exchange_n(&m->busy, &old, new, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED));
+}
+
+bool
+vm_page_tryxbusy(vm_page_t m)
+{
+	if (!busy_cas(m, VPB_UNBUSIED, (uintptr_t)curthread | VPB_EXCL))
+		return (false);
+	VM_CNT_INC(v_busied);
+	return (true);
+}
+
+bool
+vm_page_trysbusy(vm_page_t m)
+{
+	uintptr_t x;
+
+	do {
+		x = m->busy;
+		if ((x & (VPB_EXCL | VPB_WAITERS)) != 0)
+			return (false);
+	} while (!busy_cas(m, x, (x | VPB_SHARED) + VPB_READER));
+	VM_CNT_INC(v_busied);
+	return (true);
+}
+
+/* busy_mtx is taken so that a sleeper that set VPB_WAITERS is on its queue before we wake it. */
+static void
+busy_wakeup(vm_page_t m)
+{
+	mtx_lock(&busy_mtx);
+	wakeup(m);
+	mtx_unlock(&busy_mtx);
+}
+
+void
+vm_page_xunbusy(vm_page_t m)
+{
+	KASSERT(vm_page_xbusied(m), ("page %#lx is not xbusied by this thread", m->phys_addr));
+	VM_CNT_DEC(v_busied);
+	if ((__atomic_exchange_n(&m->busy, VPB_UNBUSIED, __ATOMIC_SEQ_CST) & VPB_WAITERS) != 0)
+		busy_wakeup(m);
+}
+
+void
+vm_page_sunbusy(vm_page_t m)
+{
+	uintptr_t x, left;
+
+	VM_CNT_DEC(v_busied);
+	do {
+		x = m->busy;
+		KASSERT((x & VPB_SHARED) != 0, ("page %#lx is not sbusied", m->phys_addr));
+		left = x - VPB_READER;
+		if (left < VPB_READER)
+			left = VPB_UNBUSIED;
+	} while (!busy_cas(m, x, left));
+	if (left == VPB_UNBUSIED && (x & VPB_WAITERS) != 0)
+		busy_wakeup(m);
+}
+
+bool
+vm_page_busied(const struct vm_page *m)
+{
+	return (m->busy != VPB_UNBUSIED);
+}
+
+bool
+vm_page_xbusied(const struct vm_page *m)
+{
+	return ((m->busy & ~VPB_WAITERS) == ((uintptr_t)curthread | VPB_EXCL));
+}
+
+int
+vm_page_busy_sleep(vm_page_t m)
+{
+	vm_object_t object = m->object;
+	uintptr_t x;
+
+	VM_OBJECT_ASSERT_LOCKED(object);
+	KASSERT(!vm_page_xbusied(m), ("sleep on page %#lx, busied by this thread", m->phys_addr));
+	mtx_lock(&busy_mtx);
+	do {
+		x = m->busy;
+	} while (x != VPB_UNBUSIED && !busy_cas(m, x, x | VPB_WAITERS));
+	VM_OBJECT_UNLOCK(object);
+	if (x != VPB_UNBUSIED)
+		return (mtx_sleep(m, &busy_mtx, SLEEP_KILL, 0));
+	mtx_unlock(&busy_mtx);
+	return (0);
+}
+
+static bool
+is_ram(vm_page_t m)
+{
+	return ((m->flags & PG_FICTITIOUS) == 0);
+}
+
+void
+vm_page_wire(vm_page_t m)
+{
+	if (__atomic_fetch_add(&m->wire_count, 1, __ATOMIC_SEQ_CST) != 0)
+		return;
+	vm_page_dequeue(m);
+	if (is_ram(m))
+		VM_CNT_INC(v_wire_count);
+}
+
+void
+vm_page_unwire(vm_page_t m)
+{
+	uint32_t left = __atomic_sub_fetch(&m->wire_count, 1, __ATOMIC_SEQ_CST);
+
+	KASSERT(left != UINT32_MAX, ("page %#lx is not wired", m->phys_addr));
+	if (left != 0)
+		return;
+	if (is_ram(m))
+		VM_CNT_DEC(v_wire_count);
+	if (m->object != NULL)
+		vm_page_activate(m);
+}
+
+void
+vm_page_hold(vm_page_t m)
+{
+	__atomic_fetch_add(&m->hold_count, 1, __ATOMIC_SEQ_CST);
+}
+
+void
+vm_page_unhold(vm_page_t m)
+{
+	uint32_t left = __atomic_sub_fetch(&m->hold_count, 1, __ATOMIC_SEQ_CST);
+
+	KASSERT(left != UINT32_MAX, ("page %#lx is not held", m->phys_addr));
+	if (left == 0 && (__atomic_fetch_and(&m->flags, ~PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST) &
+			  PG_FREE_ON_UNHOLD) != 0)
+		page_release(m);
+}
+
+static uint64_t *
+queue_count(int queue)
+{
+	return (queue == PQ_ACTIVE ? &vm_cnt.v_active_count : &vm_cnt.v_inactive_count);
+}
+
+static void
+queue_set(vm_page_t m, uint8_t queue)
+{
+	if (m->queue == queue)
+		return;
+	mtx_lock(&queue_mtx);
+	if (m->queue != PQ_NONE) {
+		TAILQ_REMOVE(&page_queues[m->queue], m, plinks);
+		--*queue_count(m->queue);
+	}
+	m->queue = queue;
+	if (queue != PQ_NONE) {
+		TAILQ_INSERT_TAIL(&page_queues[queue], m, plinks);
+		++*queue_count(queue);
+	}
+	mtx_unlock(&queue_mtx);
+}
+
+static bool
+queueable(vm_page_t m)
+{
+	return ((m->flags & (PG_FICTITIOUS | PG_UNMANAGED)) == 0 && m->wire_count == 0);
+}
+
+void
+vm_page_activate(vm_page_t m)
+{
+	if (queueable(m))
+		queue_set(m, PQ_ACTIVE);
+}
+
+void
+vm_page_deactivate(vm_page_t m)
+{
+	if (queueable(m))
+		queue_set(m, PQ_INACTIVE);
+}
+
+void
+vm_page_dequeue(vm_page_t m)
+{
+	queue_set(m, PQ_NONE);
+}
+
+void
+vm_page_dirty(vm_page_t m)
+{
+	m->dirty = true;
+}
+
+/*
+ * Short of memory, or only told so by a pager (P9): then one millisecond lets whoever holds what the
+ * pager needs go on. Killing frees memory only once the victim has unwound, so the killer sleeps.
+ */
+int
+vm_wait(void)
+{
+	bool is_short = vm_cnt.v_free_count <= vm_cnt.v_free_reserved;
+	int error;
+
+	if (!thread_killed() && is_short)
+		vm_oom();
+	if (thread_killed())
+		return (EINTR);
+	mtx_lock(&wait_mtx);
+	error =
+	    mtx_sleep(&vm_cnt.v_free_count, &wait_mtx, SLEEP_KILL, is_short ? 10000000 : 1000000);
+	return (error == ETIMEDOUT ? 0 : error);
+}

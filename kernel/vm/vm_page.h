@@ -1,0 +1,176 @@
+/*
+ * One vm_page for every physical frame, RAM or (registered) device memory: who owns it, where in
+ * which object it stands, and what may be done with it now.
+ *
+ * Page states
+ *   busy    Somebody is changing the page's contents or identity. Exclusive (xbusy, one thread, who
+ *           is recorded) or shared (sbusy, a count). Whoever finds a page busy sleeps and looks again.
+ *   valid   The contents are what the object says they are.   dirty  They differ from the store.
+ *   wired   Not to be reclaimed or moved (a count): mlock and the kernel's own.
+ *   held    Not to be reused although its object may let go of it (a count): short, for copies.
+ * A page's identity (object, pindex) changes only with the object write-locked and the page xbusied.
+ */
+#pragma once
+
+#include "vm/vm.h"
+#include "vm/pmap.h"
+#include "kern/lock.h"
+
+/*
+ * Locks: (c) constant after set-up  (o) the object's lock  (q) page queue lock, or the free-page
+ * lock while the page is free  (p) the pmap's pv lock  (a) atomic
+ */
+struct vm_page {
+	TAILQ_ENTRY(vm_page) plinks; /* (q) page queue or free list */
+	vm_object_t object; /* (o) NULL: free, or the kernel's own */
+	vm_pindex_t pindex; /* (o) index in object; kmalloc keeps its slab here when NULL */
+	vm_paddr_t phys_addr; /* (c) */
+	struct md_page md; /* (p) */
+	uintptr_t busy; /* (a) VPB_* */
+	uint32_t wire_count; /* (a) */
+	uint32_t hold_count; /* (a) */
+	uint8_t flags; /* (c) PG_FICTITIOUS.. but PG_FREE_ON_UNHOLD, which is (a) */
+	uint8_t queue; /* (q) PQ_* */
+	uint8_t order; /* (q) of the free block this page heads, or VM_NFREEORDER */
+	vm_memattr_t memattr; /* (c) of device frames; set when the range is registered (A1) */
+	bool valid; /* (o) */
+	bool dirty; /* (o) */
+};
+TAILQ_HEAD(pglist, vm_page);
+
+#define PG_FICTITIOUS     0x01 /* frame is not RAM: never handed to the free lists */
+#define PG_UNMANAGED      0x02 /* no pv entries; cannot be taken out of every map */
+#define PG_FREE_ON_UNHOLD 0x04 /* let go by its object while held: the last unhold frees it */
+#define PG_RESERVED       0x08 /* never free: firmware's, or the kernel image */
+#define PG_FAKE           0x10 /* made by vm_page_getfake, for one index of one object */
+
+#define VPB_UNBUSIED 0ul
+#define VPB_SHARED   1ul /* one reader: VPB_READER per holder is added */
+#define VPB_WAITERS  2ul /* somebody sleeps on the page */
+#define VPB_EXCL     4ul /* or'ed with the owning thread */
+#define VPB_READER   16ul
+
+enum { PQ_NONE, PQ_INACTIVE, PQ_ACTIVE, PQ_COUNT };
+
+#define VM_NFREEORDER 11 /* free blocks of 2^0 .. 2^10 pages (4 MiB) */
+
+/* Whom an allocation is for; the reserve keeps the kernel going when programs took all else. */
+#define VM_ALLOC_NORMAL 0x0 /* leaves vm_cnt.v_free_reserved pages */
+#define VM_ALLOC_SYSTEM 0x1 /* may take the reserve: page tables, kmalloc */
+#define VM_ALLOC_ZERO   0x2 /* fill with zeros */
+#define VM_ALLOC_WIRED  0x4 /* wire_count 1 */
+
+/* Counts that tests compare before and after; /proc/quire/stats and /proc/meminfo show them. */
+struct vm_counters {
+	uint64_t v_page_count; /* (c) RAM frames the allocator was given */
+	uint64_t v_free_count; /* (q) */
+	uint64_t v_free_reserved; /* (c) */
+	uint64_t v_wire_count; /* (a) RAM frames that are wired */
+	uint64_t v_active_count; /* (q) */
+	uint64_t v_inactive_count; /* (q) */
+	uint64_t v_busied; /* (a) pages xbusied or sbusied now */
+	uint64_t v_objects; /* (a) */
+	uint64_t v_map_entries; /* (a) */
+	uint64_t v_pv_entries; /* (a) */
+	uint64_t v_pt_pages; /* (a) page-table pages of user pmaps */
+	uint64_t v_fictitious; /* (a) registered device frames */
+	/* Counts that only grow. */
+	uint64_t v_faults; /* (a) vm_fault calls */
+	uint64_t v_soft_faults; /* (a) found the page resident */
+	uint64_t v_zfod; /* (a) zero-filled on demand */
+	uint64_t v_cow_faults; /* (a) copied */
+	uint64_t v_pager_faults; /* (a) getpages calls */
+	uint64_t v_populate_calls; /* (a) */
+	uint64_t v_populate_pages; /* (a) entered by populate */
+	uint64_t v_populate_clipped; /* (a) returned outside the clip (P24) */
+	uint64_t v_populate_restarts; /* (a) map changed meanwhile (P12) */
+	uint64_t v_fault_restarts; /* (a) all restarts (P19) */
+	uint64_t v_pte_writes; /* (a) entries stored, 4 KiB and 2 MiB */
+};
+extern struct vm_counters vm_cnt;
+#define VM_CNT_ADD(field, n) __atomic_fetch_add(&vm_cnt.field, (n), __ATOMIC_RELAXED)
+#define VM_CNT_INC(field)    VM_CNT_ADD(field, 1)
+#define VM_CNT_DEC(field)    __atomic_fetch_sub(&vm_cnt.field, 1, __ATOMIC_RELAXED)
+
+/* --- vm_phys.c: frames, free blocks, registered device ranges ------------------------------- */
+
+/* Give the allocator the RAM [start, end), page-aligned; pages[] holds a vm_page for each frame,
+ * zeroed. Called at boot, before vm_init, for each range of the memory map. */
+void vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages);
+/* Hand frames of an added segment to the free lists; they are PG_RESERVED until then. */
+void vm_phys_free_range(vm_paddr_t start, vm_paddr_t end);
+/* The page of a frame, or NULL when nobody registered it. */
+vm_page_t PHYS_TO_VM_PAGE(vm_paddr_t pa);
+/* A block of 2^order frames, aligned to its size; req: VM_ALLOC_*. NULL when there is none. */
+vm_page_t vm_phys_alloc(int order, int req);
+void vm_phys_free(vm_page_t m, int order);
+/*
+ * Describe device frames [start, end) by fictitious pages, so that they can stand in objects and
+ * have pv lists; memattr holds for every mapping of them (A1). EEXIST if part is registered
+ * already or is RAM, ENOMEM.
+ */
+int vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr);
+/* No page of it may stand in an object any more. */
+void vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end);
+vm_page_t vm_phys_fictitious_to_vm_page(vm_paddr_t pa);
+/* A page of its own for device frame pa, unmanaged, valid (U2); vm_page_free ends it. NULL: ENOMEM. */
+vm_page_t vm_page_getfake(vm_paddr_t pa, vm_memattr_t memattr);
+
+/* --- vm_page.c: a page's life and its states ------------------------------------------------- */
+
+/*
+ * A new page at object[pindex], xbusied, not valid (zeroed with VM_ALLOC_ZERO). The object is
+ * write-locked. NULL when memory is short (then vm_wait() and look again) or the index is taken.
+ */
+vm_page_t vm_page_alloc(vm_object_t object, vm_pindex_t pindex, int req);
+/* A page that stands in no object. NULL when memory is short. */
+vm_page_t vm_page_alloc_noobj(int req);
+/* Out of its object (write-locked, page xbusied by the caller or never busied) and free, or free at
+ * the last unhold. Must not be wired or mapped. Fictitious pages only leave the object. */
+void vm_page_free(vm_page_t m);
+/*
+ * Put m at object[pindex]. The object is write-locked; m stands nowhere. 0; ENOMEM; EEXIST when
+ * the index is taken or m already stands somewhere (P21): nothing changed then.
+ */
+int vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
+/* Take m out of its object, write-locked. The page keeps its busy state, wirings and holds. */
+void vm_page_remove(vm_page_t m);
+/* The page at object[pindex] or NULL; object locked either way. */
+vm_page_t vm_page_lookup(vm_object_t object, vm_pindex_t pindex);
+/* The page after m in m's object, if it is the next index; object locked either way. */
+vm_page_t vm_page_next(vm_page_t m);
+/* The first page at or after pindex, or NULL; object locked either way. */
+vm_page_t vm_page_find_least(vm_object_t object, vm_pindex_t pindex);
+
+/* Busy. try: false when busied. xunbusy and sunbusy wake those who sleep. */
+bool vm_page_tryxbusy(vm_page_t m);
+bool vm_page_trysbusy(vm_page_t m);
+void vm_page_xunbusy(vm_page_t m);
+void vm_page_sunbusy(vm_page_t m);
+bool vm_page_busied(const struct vm_page *m);
+/* Exclusively, by this thread. */
+bool vm_page_xbusied(const struct vm_page *m);
+/*
+ * Sleep until m may have become unbusied. m->object is write-locked on entry and unlocked on
+ * return; the page may be gone. 0, or EINTR when the thread is killed.
+ */
+int vm_page_busy_sleep(vm_page_t m);
+
+void vm_page_wire(vm_page_t m);
+/* The last unwiring puts a page that stands in an object on the active queue. */
+void vm_page_unwire(vm_page_t m);
+void vm_page_hold(vm_page_t m);
+void vm_page_unhold(vm_page_t m);
+
+/* Queues: only managed RAM pages that are not wired are queued; others are let be. */
+void vm_page_activate(vm_page_t m);
+void vm_page_deactivate(vm_page_t m);
+void vm_page_dequeue(vm_page_t m);
+
+void vm_page_dirty(vm_page_t m); /* object write-locked or page xbusied */
+
+/* Wait until pages are freed; no lock held. EINTR when the thread is killed instead (perhaps by the
+ * wait itself, which calls vm_oom when nothing else can free a page). */
+int vm_wait(void);
+/* Supplied by kern: choose and kill a process to get memory back. False when there is none. */
+bool vm_oom(void);

@@ -1,0 +1,84 @@
+/*
+ * Pagers: how each type of object gets its absent pages. A table by object type; one file a pager
+ * (anon_pager.c, vnode_pager.c, device_pager.c, phys_pager.c). The populate contract's clauses (P1..)
+ * are those of docs/populate.md.
+ */
+#pragma once
+
+#include "vm/vm.h"
+#include "vm/vm_object.h"
+
+/* What a pager answers. */
+enum {
+	VM_PAGER_OK = 0,
+	VM_PAGER_BAD, /* populate: not this time, use getpages (P8). getpages: no such page */
+	VM_PAGER_FAIL, /* the page cannot be had: SIGBUS */
+	VM_PAGER_ERROR, /* I/O error: SIGBUS */
+	VM_PAGER_AGAIN, /* short of something: wait for memory and start over (P9) */
+};
+
+/*
+ * Every method but dealloc is called with the object write-locked and returns with it so; it may let
+ * go in between. paging_in_progress is held over the call.
+ */
+struct pagerops {
+	const char *pgo_name;
+	/* The last reference went, no page is left, nobody can reach the object: no lock is held. */
+	void (*pgo_dealloc)(vm_object_t object);
+	/* Fill *m, xbusied and standing in the object; may put another page there (a device does), which
+	 * is then *m, xbusied and valid. NULL: this pager has none (P3). */
+	int (*pgo_getpages)(vm_object_t object, vm_page_t *m, int fault_type);
+	/* Might getpages find a page here? NULL means never. No I/O. */
+	bool (*pgo_haspage)(vm_object_t object, vm_pindex_t pindex);
+	/* docs/populate.md; NULL when the type has none. */
+	int (*pgo_populate)(vm_object_t object, vm_pindex_t pidx, int fault_type,
+			    vm_prot_t max_prot, vm_pindex_t *first, vm_pindex_t *last);
+};
+extern const struct pagerops *const pagertab[OBJT_COUNT];
+extern const struct pagerops anon_pager_ops, vnode_pager_ops, device_pager_ops, phys_pager_ops;
+
+/* Who to name in a message: the driver, or the pager. */
+const char *vm_pager_name(vm_object_t object);
+int vm_pager_get_page(vm_object_t object, vm_page_t *m, int fault_type);
+bool vm_pager_has_page(vm_object_t object, vm_pindex_t pindex);
+/*
+ * Call the pager's populate, having asserted P5; on return asserts P20 (and P8, P9: no page of
+ * the hint left busy). Same arguments and answer as pgo_populate.
+ */
+int vm_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot,
+		      vm_pindex_t *first, vm_pindex_t *last);
+
+/* --- device_pager.c ------------------------------------------------------------------------ */
+
+/* What a driver supplies; needs cdev_pg_fault or cdev_pg_populate or both (P2). */
+struct cdev_pager_ops {
+	/* Put the right page in *m (see pgo_getpages); offset in bytes. */
+	int (*cdev_pg_fault)(vm_object_t object, vm_ooffset_t offset, int prot, vm_page_t *m);
+	int (*cdev_pg_populate)(vm_object_t object, vm_pindex_t pidx, int fault_type,
+				vm_prot_t max_prot, vm_pindex_t *first, vm_pindex_t *last);
+	/* Once when the object is made, and once after its last mapping went. ctor: 0 or an errno. */
+	int (*cdev_pg_ctor)(void *handle, vm_ooffset_t size, vm_prot_t prot, vm_ooffset_t foff);
+	void (*cdev_pg_dtor)(void *handle);
+};
+/*
+ * The object of the device known by handle, made at the first call and shared by all later ones:
+ * the caller gets a reference. type: OBJT_DEVICE (unmanaged) or OBJT_MGTDEVICE. size in bytes
+ * covers foff + length of the mapping. NULL and *error (EINVAL for bad ops or type, ENOMEM, or what
+ * ctor said).
+ */
+vm_object_t cdev_pager_allocate(void *handle, enum obj_type type, const struct cdev_pager_ops *ops,
+				const char *name, vm_ooffset_t size, vm_prot_t prot,
+				vm_ooffset_t foff, int *error);
+/* The object made for handle, with a reference, or NULL. */
+vm_object_t cdev_pager_lookup(void *handle);
+/* Take back the pages of [start, end): out of every page table, then out of the object (R1). The
+ * object is not locked by the caller. */
+void cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
+
+/* --- phys_pager.c, vnode_pager.c -------------------------------------------------------------- */
+
+/* Zero-filled RAM of size pages, never reclaimed, that programs can map and the kernel shares. NULL: ENOMEM. */
+vm_object_t phys_pager_allocate(vm_pindex_t size);
+/* A file's object; getpage fills one absent page (a hole if NULL: zeros). NULL: ENOMEM. */
+vm_object_t vnode_pager_allocate(void *handle, vm_pindex_t size,
+				 int (*getpage)(void *handle, vm_page_t m));

@@ -1,0 +1,288 @@
+/*
+ * Physical memory: the segments of RAM with a vm_page for each frame, the free blocks in buddy
+ * order, and the fictitious pages that describe device frames. Owns the free-page lock.
+ *
+ * A free block of 2^k frames is aligned to its size; its first page carries k in `order` and hangs in
+ * free_list[k]. All other pages have order VM_NFREEORDER. Two free buddies never stay apart.
+ */
+#include "vm/vm_page.h"
+#include "vm/vm_pager.h"
+#include "kern/errno.h"
+#include "kern/kmalloc.h"
+#include "kern/panic.h"
+
+#define VM_PHYSSEG_MAX 64 /* ranges of RAM; more are not used, vm_phys_add_seg says so */
+
+/* Locks: (c) constant after boot  (l) fict_list is changed and walked under free_mtx */
+struct vm_phys_seg {
+	vm_paddr_t start, end; /* (c) */
+	struct vm_page *pages; /* (c) of start */
+	LIST_ENTRY(vm_phys_seg) link; /* (l) */
+};
+
+static struct mtx free_mtx = MTX_INITIALIZER("free pages", LR_PHYS);
+static struct pglist free_list[VM_NFREEORDER];
+static struct vm_phys_seg phys_segs[VM_PHYSSEG_MAX];
+static int phys_nsegs;
+static LIST_HEAD(, vm_phys_seg) fict_list = LIST_HEAD_INITIALIZER(fict_list);
+struct vm_counters vm_cnt;
+
+static bool
+seg_contains(const struct vm_phys_seg *seg, vm_paddr_t pa)
+{
+	return (pa >= seg->start && pa < seg->end);
+}
+
+static struct vm_phys_seg *
+seg_of(vm_paddr_t pa)
+{
+	for (int i = 0; i < phys_nsegs; i++)
+		if (seg_contains(&phys_segs[i], pa))
+			return (&phys_segs[i]);
+	return (NULL);
+}
+
+static void
+page_init(vm_page_t m, vm_paddr_t pa, uint8_t flags, vm_memattr_t memattr)
+{
+	m->phys_addr = pa;
+	m->flags = flags;
+	m->order = VM_NFREEORDER;
+	m->memattr = memattr;
+	pmap_page_init(m);
+}
+
+void
+vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages)
+{
+	struct vm_phys_seg *seg = &phys_segs[phys_nsegs];
+
+	KASSERT(phys_nsegs < VM_PHYSSEG_MAX, ("more than %d ranges of RAM", VM_PHYSSEG_MAX));
+	if (phys_nsegs == 0)
+		for (int i = 0; i < VM_NFREEORDER; i++)
+			TAILQ_INIT(&free_list[i]);
+	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
+	phys_nsegs++;
+	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
+		page_init(&pages[atop(pa - start)], pa, PG_RESERVED, VM_MEMATTR_WRITE_BACK);
+}
+
+/* Put the block on its list, merged with as many free buddies as it has. */
+static void
+block_free(struct vm_phys_seg *seg, vm_paddr_t pa, int order)
+{
+	vm_paddr_t buddy;
+	vm_page_t m;
+
+	mtx_assert_owned(&free_mtx);
+	for (; order < VM_NFREEORDER - 1; order++) {
+		buddy = pa ^ ptoa(1ul << order);
+		if (!seg_contains(seg, buddy))
+			break;
+		m = &seg->pages[atop(buddy - seg->start)];
+		if (m->order != order)
+			break;
+		TAILQ_REMOVE(&free_list[order], m, plinks);
+		m->order = VM_NFREEORDER;
+		pa = MIN(pa, buddy);
+	}
+	m = &seg->pages[atop(pa - seg->start)];
+	m->order = order;
+	TAILQ_INSERT_HEAD(&free_list[order], m, plinks);
+}
+
+void
+vm_phys_free_range(vm_paddr_t start, vm_paddr_t end)
+{
+	struct vm_phys_seg *seg = seg_of(start);
+	int order;
+
+	if (seg == NULL || start >= end)
+		return;
+	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
+		seg->pages[atop(pa - seg->start)].flags &= ~PG_RESERVED;
+	mtx_lock(&free_mtx);
+	vm_cnt.v_page_count += atop(end - start);
+	vm_cnt.v_free_count += atop(end - start);
+	vm_cnt.v_free_reserved = MIN(MAX(vm_cnt.v_page_count / 64, 64), 2048);
+	for (vm_paddr_t pa = start; pa < end; pa += ptoa(1ul << order)) {
+		order = MIN(__builtin_ctzl(atop(pa) | 1ul << (VM_NFREEORDER - 1)),
+			    63 - __builtin_clzl(atop(end - pa)));
+		block_free(seg, pa, order);
+	}
+	mtx_unlock(&free_mtx);
+}
+
+/* Take the smallest block that will do and give back its upper halves. */
+static vm_page_t
+block_alloc(int order)
+{
+	vm_page_t m, upper;
+	int k;
+
+	mtx_assert_owned(&free_mtx);
+	for (k = order; k < VM_NFREEORDER && TAILQ_EMPTY(&free_list[k]); k++)
+		continue;
+	if (k == VM_NFREEORDER)
+		return (NULL);
+	m = TAILQ_FIRST(&free_list[k]);
+	TAILQ_REMOVE(&free_list[k], m, plinks);
+	m->order = VM_NFREEORDER;
+	while (k > order) {
+		upper = m + (1ul << --k);
+		upper->order = k;
+		TAILQ_INSERT_HEAD(&free_list[k], upper, plinks);
+	}
+	vm_cnt.v_free_count -= 1ul << order;
+	return (m);
+}
+
+vm_page_t
+vm_phys_alloc(int order, int req)
+{
+	uint64_t floor = (req & VM_ALLOC_SYSTEM) != 0 ? 0 : vm_cnt.v_free_reserved;
+	vm_page_t m = NULL;
+
+	KASSERT(order >= 0 && order < VM_NFREEORDER, ("vm_phys_alloc: order %d", order));
+	mtx_lock(&free_mtx);
+	if (vm_cnt.v_free_count >= floor + (1ul << order))
+		m = block_alloc(order);
+	mtx_unlock(&free_mtx);
+	if (m == NULL)
+		return (NULL);
+	for (vm_page_t p = m; p < m + (1ul << order); p++) {
+		KASSERT(p->object == NULL && p->busy == VPB_UNBUSIED && p->wire_count == 0 &&
+			    p->hold_count == 0,
+			("free page %#lx is in use", p->phys_addr));
+		p->valid = p->dirty = false;
+		if ((req & VM_ALLOC_WIRED) != 0)
+			vm_page_wire(p);
+		if ((req & VM_ALLOC_ZERO) != 0)
+			pmap_zero_page(p);
+	}
+	return (m);
+}
+
+void
+vm_phys_free(vm_page_t m, int order)
+{
+	struct vm_phys_seg *seg = seg_of(m->phys_addr);
+
+	KASSERT(seg != NULL && (m->flags & (PG_FICTITIOUS | PG_RESERVED)) == 0 &&
+		    m->order == VM_NFREEORDER && m->queue == PQ_NONE && m->wire_count == 0,
+		("vm_phys_free: page %#lx: flags %#x order %d queue %d wired %u", m->phys_addr,
+		 m->flags, m->order, m->queue, m->wire_count));
+	mtx_lock(&free_mtx);
+	vm_cnt.v_free_count += 1ul << order;
+	block_free(seg, m->phys_addr, order);
+	mtx_unlock(&free_mtx);
+}
+
+vm_page_t
+vm_phys_fictitious_to_vm_page(vm_paddr_t pa)
+{
+	struct vm_phys_seg *seg;
+	vm_page_t m = NULL;
+
+	mtx_lock(&free_mtx);
+	LIST_FOREACH (seg, &fict_list, link) {
+		if (seg_contains(seg, pa)) {
+			m = &seg->pages[atop(pa - seg->start)];
+			break;
+		}
+	}
+	mtx_unlock(&free_mtx);
+	return (m);
+}
+
+vm_page_t
+PHYS_TO_VM_PAGE(vm_paddr_t pa)
+{
+	struct vm_phys_seg *seg = seg_of(pa);
+
+	return (seg != NULL ? &seg->pages[atop(pa - seg->start)]
+			    : vm_phys_fictitious_to_vm_page(pa));
+}
+
+static bool
+range_taken(vm_paddr_t start, vm_paddr_t end)
+{
+	struct vm_phys_seg *seg;
+
+	for (int i = 0; i < phys_nsegs; i++)
+		if (start < phys_segs[i].end && end > phys_segs[i].start)
+			return (true);
+	LIST_FOREACH (seg, &fict_list, link)
+		if (start < seg->end && end > seg->start)
+			return (true);
+	return (false);
+}
+
+/* One page more than there are frames is kept, zeroed, so that vm_page_next may look past the end. */
+static vm_size_t
+fict_bytes(vm_paddr_t start, vm_paddr_t end)
+{
+	return ((atop(end - start) + 1) * sizeof(struct vm_page));
+}
+
+int
+vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr)
+{
+	struct vm_phys_seg *seg;
+	struct vm_page *pages;
+	bool taken;
+
+	if (start >= end || ((start | end) & PAGE_MASK) != 0)
+		return (EINVAL);
+	seg = kmalloc(sizeof(*seg), M_ZERO);
+	pages = seg != NULL ? pmap_alloc_page_array(fict_bytes(start, end)) : NULL;
+	if (pages == NULL) {
+		kfree(seg);
+		return (ENOMEM);
+	}
+	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
+		page_init(&pages[atop(pa - start)], pa, PG_FICTITIOUS, memattr);
+	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
+	mtx_lock(&free_mtx);
+	taken = range_taken(start, end);
+	if (!taken) {
+		LIST_INSERT_HEAD(&fict_list, seg, link);
+		vm_cnt.v_fictitious += atop(end - start);
+	}
+	mtx_unlock(&free_mtx);
+	if (taken) {
+		pmap_free_page_array(pages, fict_bytes(start, end));
+		kfree(seg);
+		return (EEXIST);
+	}
+	return (0);
+}
+
+void
+vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end)
+{
+	struct vm_phys_seg *seg;
+
+	mtx_lock(&free_mtx);
+	LIST_FOREACH (seg, &fict_list, link)
+		if (seg->start == start && seg->end == end)
+			break;
+	KASSERT(seg != NULL, ("no fictitious range [%#lx, %#lx)", start, end));
+	LIST_REMOVE(seg, link);
+	vm_cnt.v_fictitious -= atop(end - start);
+	mtx_unlock(&free_mtx);
+	pmap_free_page_array(seg->pages, fict_bytes(start, end));
+	kfree(seg);
+}
+
+vm_page_t
+vm_page_getfake(vm_paddr_t pa, vm_memattr_t memattr)
+{
+	vm_page_t m = kmalloc(sizeof(*m), M_ZERO);
+
+	if (m == NULL)
+		return (NULL);
+	page_init(m, pa, PG_FICTITIOUS | PG_UNMANAGED | PG_FAKE, memattr);
+	m->valid = true;
+	return (m);
+}

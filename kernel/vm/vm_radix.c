@@ -1,0 +1,173 @@
+/*
+ * The radix tree of an object's pages. Level 0 nodes point to pages, others to nodes one level down;
+ * the root is at level rt_height - 1. A node in the tree is never empty.
+ */
+#include "vm/vm_radix.h"
+#include "vm/vm_page.h"
+#include "kern/errno.h"
+#include "kern/kmalloc.h"
+#include "kern/panic.h"
+
+#define RADIX_BITS  6
+#define RADIX_SLOTS (1 << RADIX_BITS)
+#define RADIX_MAX   11 /* levels that 64 bits of index can need */
+
+struct vm_radix_node {
+	void *rn_slot[RADIX_SLOTS]; /* (o) */
+	uint32_t rn_count; /* (o) slots in use */
+};
+
+static int
+slot_of(vm_pindex_t index, int level)
+{
+	return ((index >> (level * RADIX_BITS)) & (RADIX_SLOTS - 1));
+}
+
+static bool
+beyond(const struct vm_radix *rt, vm_pindex_t index)
+{
+	return (rt->rt_height < RADIX_MAX && index >> (rt->rt_height * RADIX_BITS) != 0);
+}
+
+/* Make the tree tall enough for index: a first root, or new roots above the old one. */
+static int
+radix_grow(struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *node;
+
+	while (rt->rt_root == NULL || beyond(rt, index)) {
+		node = kmalloc(sizeof(*node), M_ZERO);
+		if (node == NULL)
+			return (ENOMEM);
+		if (rt->rt_root != NULL) {
+			node->rn_slot[0] = rt->rt_root;
+			node->rn_count = 1;
+		}
+		rt->rt_root = node;
+		do
+			rt->rt_height++;
+		while (node->rn_count == 0 && beyond(rt, index));
+	}
+	return (0);
+}
+
+/* Free the nodes on the way to index that are empty, from below, then roots that lead only to 0. */
+static void
+radix_prune(struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *path[RADIX_MAX + 1], *node = rt->rt_root;
+	int level = rt->rt_height;
+
+	while (node != NULL && level > 0) {
+		path[--level] = node;
+		node = level > 0 ? node->rn_slot[slot_of(index, level)] : NULL;
+	}
+	for (; level < rt->rt_height && path[level]->rn_count == 0; level++) {
+		kfree(path[level]);
+		if (level + 1 == rt->rt_height) {
+			*rt = (struct vm_radix){NULL, 0};
+			return;
+		}
+		path[level + 1]->rn_slot[slot_of(index, level + 1)] = NULL;
+		path[level + 1]->rn_count--;
+	}
+	while (rt->rt_height > 1 && rt->rt_root->rn_count == 1 && rt->rt_root->rn_slot[0] != NULL) {
+		node = rt->rt_root;
+		rt->rt_root = node->rn_slot[0];
+		rt->rt_height--;
+		kfree(node);
+	}
+}
+
+int
+vm_radix_insert(struct vm_radix *rt, vm_pindex_t index, vm_page_t m)
+{
+	struct vm_radix_node *node, *child;
+	int error = radix_grow(rt, index);
+
+	node = rt->rt_root;
+	for (int level = rt->rt_height - 1; error == 0 && level > 0; level--) {
+		child = node->rn_slot[slot_of(index, level)];
+		if (child == NULL) {
+			child = kmalloc(sizeof(*child), M_ZERO);
+			if (child == NULL) {
+				error = ENOMEM;
+				break;
+			}
+			node->rn_slot[slot_of(index, level)] = child;
+			node->rn_count++;
+		}
+		node = child;
+	}
+	if (error == 0 && node->rn_slot[slot_of(index, 0)] != NULL)
+		return (EEXIST);
+	if (error != 0) {
+		if (rt->rt_root != NULL)
+			radix_prune(rt, index);
+		return (error);
+	}
+	node->rn_slot[slot_of(index, 0)] = m;
+	node->rn_count++;
+	return (0);
+}
+
+/* The level 0 node that index belongs to, or NULL. */
+static struct vm_radix_node *
+radix_leaf(const struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *node = rt->rt_root;
+
+	if (node == NULL || beyond(rt, index))
+		return (NULL);
+	for (int level = rt->rt_height - 1; node != NULL && level > 0; level--)
+		node = node->rn_slot[slot_of(index, level)];
+	return (node);
+}
+
+vm_page_t
+vm_radix_lookup(const struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *leaf = radix_leaf(rt, index);
+
+	return (leaf != NULL ? leaf->rn_slot[slot_of(index, 0)] : NULL);
+}
+
+static vm_page_t
+node_lookup_ge(const struct vm_radix_node *node, int level, vm_pindex_t index)
+{
+	vm_page_t m;
+
+	for (int i = slot_of(index, level); i < RADIX_SLOTS; i++) {
+		if (node->rn_slot[i] != NULL) {
+			if (level == 0)
+				return (node->rn_slot[i]);
+			m = node_lookup_ge(node->rn_slot[i], level - 1, index);
+			if (m != NULL)
+				return (m);
+		}
+		index = 0; /* later subtrees are taken from their beginning */
+	}
+	return (NULL);
+}
+
+vm_page_t
+vm_radix_lookup_ge(const struct vm_radix *rt, vm_pindex_t index)
+{
+	if (rt->rt_root == NULL || beyond(rt, index))
+		return (NULL);
+	return (node_lookup_ge(rt->rt_root, rt->rt_height - 1, index));
+}
+
+vm_page_t
+vm_radix_remove(struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *leaf = radix_leaf(rt, index);
+	vm_page_t m = leaf != NULL ? leaf->rn_slot[slot_of(index, 0)] : NULL;
+
+	if (m == NULL)
+		return (NULL);
+	leaf->rn_slot[slot_of(index, 0)] = NULL;
+	if (--leaf->rn_count == 0)
+		radix_prune(rt, index);
+	return (m);
+}
