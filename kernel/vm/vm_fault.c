@@ -100,6 +100,17 @@ usable(vm_page_t m)
 	return (m != NULL && m->valid && !vm_page_busied(m));
 }
 
+/* From the first object's read lock to its write lock, and look again if it was let go in between. */
+static void
+fault_upgrade(struct faultstate *fs)
+{
+	if (rw_try_upgrade(&fs->object->lock))
+		return;
+	VM_OBJECT_UNLOCK(fs->object);
+	VM_OBJECT_WLOCK(fs->object);
+	fs->m = vm_page_lookup(fs->object, fs->pindex);
+}
+
 /*
  * Nobody can busy a page without the object's write lock, so an unbusied page stays as it is while we
  * hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve.
@@ -107,13 +118,9 @@ usable(vm_page_t m)
 static enum fault_result
 vm_fault_soft(struct faultstate *fs)
 {
-	fs->m = vm_page_lookup(fs->at.object, fs->at.pindex);
+	fs->m = vm_page_lookup(fs->object, fs->pindex);
 	if (!usable(fs->m)) {
-		/* Whatever happens between the two locks, the stages that follow look again. */
-		if (!rw_try_upgrade(&fs->object->lock)) {
-			VM_OBJECT_UNLOCK(fs->object);
-			VM_OBJECT_WLOCK(fs->object);
-		}
+		fault_upgrade(fs);
 		return (FAULT_CONTINUE);
 	}
 	if (fault_enter_page(fs, fs->at.prot) != KERN_SUCCESS)
@@ -212,6 +219,7 @@ fault_step_down(struct faultstate *fs)
 	if (fs->object != fs->at.object)
 		VM_OBJECT_UNLOCK(fs->object);
 	fs->object = backing;
+	fs->m = vm_page_lookup(backing, fs->pindex);
 }
 
 /*
@@ -222,7 +230,6 @@ static enum fault_result
 vm_fault_search(struct faultstate *fs)
 {
 	for (;; fault_step_down(fs)) {
-		fs->m = vm_page_lookup(fs->object, fs->pindex);
 		if (usable(fs->m))
 			return (FAULT_CONTINUE);
 		if (fs->m != NULL && vm_page_busied(fs->m))

@@ -23,7 +23,7 @@ populate_wanted(struct faultstate *fs)
 
 	return ((object->flags & OBJ_POPULATE) != 0 && !fs->no_populate &&
 		object->shadow_count == 0 && object->backing_object == NULL &&
-		fs->at.pindex < object->size && vm_page_lookup(object, fs->at.pindex) == NULL);
+		fs->at.pindex < object->size && fs->m == NULL);
 }
 
 /* On return the object is write-locked, referenced and in progress; the map is unlocked. */

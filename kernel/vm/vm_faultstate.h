@@ -1,7 +1,7 @@
 /*
  * The state of one fault, passed from stage to stage; private to vm_fault.c and vm_fault_populate.c.
  *
- * Who may change which field:  (i) vm_fault, once, on entry  (l) the lookup stage  (s) the search stage
+ * Who may change which field:  (i) vm_fault, once, on entry  (l) the lookup stage  (s) the soft stage
  * and those after it  (u) whoever lets go of the lock it describes.
  */
 #pragma once
@@ -31,11 +31,12 @@ struct faultstate {
 	bool no_populate; /* the pager said BAD: this fault goes the ordinary way (P8) */
 	vm_object_t object; /* (s) where the page was found: at.object or behind it; locked */
 	vm_pindex_t pindex; /* (s) and at which index */
-	vm_page_t m; /* (s) the page; xbusied if it is new, else stable by its object's lock */
+	vm_page_t
+	    m; /* (s) what stands there, or NULL; xbusied if it is new, else stable by its object's lock */
 	int rv; /* KERN_* of FAULT_FAILED */
 };
 
-/* Let go of the map; at.entry may be gone from now on, at's other fields are copies (P6). */
+/* Let go of the map; the entry may be gone from now on, fs->at is a copy of it (P6). */
 void fault_unlock_map(struct faultstate *fs);
 /* Let go of all and answer FAULT_FAILED with rv. */
 enum fault_result fault_fail(struct faultstate *fs, int rv);

@@ -657,7 +657,6 @@ vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type, struc
 			return (rv);
 	}
 	*r = (struct vm_map_lookup){
-	    .entry = e,
 	    .start = e->start,
 	    .end = e->end,
 	    .offset = e->offset,

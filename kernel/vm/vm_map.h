@@ -107,7 +107,6 @@ vm_map_entry_t vm_map_entry_at_or_after(vm_map_t map, vm_offset_t addr);
 
 /* What a fault needs to know of an entry, copied while the map was locked (P6). */
 struct vm_map_lookup {
-	vm_map_entry_t entry; /* to compare only, once the map is unlocked */
 	vm_offset_t start, end;
 	vm_ooffset_t offset; /* of start */
 	vm_object_t object;
@@ -116,7 +115,6 @@ struct vm_map_lookup {
 	vm_prot_t max_prot;
 	bool wired;
 	uint32_t timestamp;
-	uint32_t ntransition; /* (m) entries marked MAP_ENTRY_TRANSITION */
 };
 /*
  * Resolve addr for a fault of fault_type: makes the object of an anonymous entry and the shadow of a
