@@ -68,7 +68,7 @@ take_page(vm_object_t object, vm_pindex_t i, vm_page_t *blocker)
 	*blocker = m;
 	if (!vm_page_tryxbusy(m))
 		return (EBUSY);
-	if (m->object == object)
+	if (vm_page_unit(m)->object == object)
 		return (0);
 	error = vm_page_insert(m, object, i);
 	if (__predict_true(error == 0)) {
@@ -83,6 +83,35 @@ take_page(vm_object_t object, vm_pindex_t i, vm_page_t *blocker)
 				 : EEXIST); /* P21: in another object, a bug of this driver */
 }
 
+/*
+ * The same for a whole superpage, where [i, last] has room for one and no page of it is resident.
+ * False: take it page by page.
+ */
+static bool
+take_super(vm_object_t object, vm_pindex_t i, vm_pindex_t last)
+{
+	vm_page_t m = &fb.pages[i];
+
+	if (i % VM_SUPERPAGE_PAGES != 0 || last - i < VM_SUPERPAGE_PAGES - 1 ||
+	    !vm_page_tryxbusy(m))
+		return (false);
+	if (vm_page_insert_super(m, object, i) != 0) {
+		vm_page_xunbusy(m);
+		return (false);
+	}
+	m->valid = true;
+	return (true);
+}
+
+/* The index after the page, or after the superpage, that stands at i. */
+static vm_pindex_t
+next_index(vm_pindex_t i)
+{
+	vm_page_t unit = vm_page_unit(&fb.pages[i]);
+
+	return (unit->pindex + vm_page_unit_pages(unit));
+}
+
 /* Install and busy [first, last]. On an error those before *stop are busied, the rest not. */
 static int
 take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t *stop,
@@ -90,7 +119,9 @@ take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t 
 {
 	int error = 0;
 
-	for (*stop = first; *stop <= last; (*stop)++) {
+	for (*stop = first; *stop <= last; *stop = next_index(*stop)) {
+		if (take_super(object, *stop, last))
+			continue;
 		error = take_page(object, *stop, blocker);
 		if (__predict_false(error != 0))
 			break;
@@ -102,8 +133,12 @@ take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t 
 static void
 release_range(vm_pindex_t first, vm_pindex_t end)
 {
-	for (vm_pindex_t i = first; i < end; i++)
-		vm_page_xunbusy(&fb.pages[i]);
+	vm_pindex_t next;
+
+	for (; first < end; first = next) {
+		next = next_index(first);
+		vm_page_xunbusy(&fb.pages[first]);
+	}
 }
 
 /*
@@ -166,7 +201,7 @@ fb_pg_fault(vm_object_t object, vm_ooffset_t offset, int prot __unused, vm_page_
 	int error;
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
-	if (m->object != NULL || !vm_page_tryxbusy(m))
+	if (vm_page_unit(m)->object != NULL || !vm_page_tryxbusy(m))
 		return (VM_PAGER_ERROR); /* P21: stands elsewhere, a bug of this driver */
 	vm_page_remove(ram);
 	error = vm_page_insert(m, object, pindex);

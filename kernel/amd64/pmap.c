@@ -1,41 +1,18 @@
 /*
- * Page tables: kernel/vm/pmap.h for amd64. Owns every page table, the pv lists (which entries map a
- * page) and their memory.
+ * User page tables: kernel/vm/pmap.h for amd64. Owns every user page table and the memory for it.
  *
- * Four levels of tables, 512 entries each; level 0 holds the 4 KiB entries, an entry of level 1 or 2 can
- * be a large page (so far in the kernel's half only). The top table's upper 256 entries are the
- * kernel's, all those it will ever use are made at boot, and every pmap has a copy of them.
- *
- * A user page-table page counts its entries in use in its vm_page's pindex, and is freed when that falls
- * to 0. A pv entry is 16 bytes of a page-sized chunk that belongs to one pmap.
+ * A page-table page counts its entries in use in its vm_page's pindex, and is freed when that falls to
+ * 0. Where a whole superpage is entered it takes one entry of level 1; whoever then wants to change a
+ * part of that has it demoted to a table of 512 entries, and nobody sees a difference (S3). A wired
+ * superpage has a table set aside for that (S5); any other may just as well be dropped.
  */
-#include "amd64/amd64.h"
-#include "boot/bootinfo.h"
+#include "amd64/pmap_int.h"
 #include "kern/errno.h"
 #include "kern/panic.h"
 #include "kern/string.h"
-#include "vm/vm_page.h"
 
-#define NPTE             512ul
-#define LEVEL_SHIFT(l)   (PAGE_SHIFT + 9 * (l))
-#define PTE_INDEX(va, l) ((va) >> LEVEL_SHIFT(l) & (NPTE - 1))
-#define TOP_LEVEL        3
-#define FLUSH_ALL_PAGES  32 /* beyond this many, reloading CR3 is cheaper than INVLPG for each */
-
-struct pv_entry {
-	struct pv_entry *pv_next; /* (p) the page's list, or the chunk's free list */
-	vm_offset_t pv_va; /* (p) */
-};
-
-#define PV_PER_CHUNK ((PAGE_SIZE - 40) / sizeof(struct pv_entry))
-struct pv_chunk {
-	LIST_ENTRY(pv_chunk) pc_link; /* (p) pm_chunks, while it has free entries */
-	pmap_t pc_pmap; /* (c) */
-	struct pv_entry *pc_free; /* (p) those used before */
-	uint32_t pc_used, pc_fresh; /* (p) in use now; ever used */
-	struct pv_entry pc_pv[PV_PER_CHUNK];
-};
-_Static_assert(sizeof(struct pv_chunk) <= PAGE_SIZE, "a chunk is a page");
+#define FLUSH_ALL_PAGES 32 /* beyond this many, reloading CR3 is cheaper than INVLPG for each */
+#define SUPERPAGE_SIZE  ptoa(VM_SUPERPAGE_PAGES)
 
 /*
  * Changes to one pmap's entries that other translations may still hold: the range to flush, and
@@ -44,14 +21,14 @@ _Static_assert(sizeof(struct pv_chunk) <= PAGE_SIZE, "a chunk is a page");
 struct pmap_change {
 	pmap_t pmap;
 	vm_offset_t lo, hi; /* flush [lo, hi); empty while lo >= hi */
-	vm_page_t leaf; /* the level 0 table that is being changed */
+	vm_page_t table; /* the one whose entries are being changed */
 	struct pglist free;
 	vm_prot_t prot; /* change_protect: what stays */
 };
-typedef void change_fn(struct pmap_change *c, uint64_t *pte, vm_offset_t va);
+/* Do something to the n entries of one table from e on, which map va and what follows. */
+typedef void change_fn(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level);
 
-static struct mtx pmap_mtx = MTX_INITIALIZER("pmap", LR_PMAP);
-struct pmap kernel_pmap_store;
+struct mtx pmap_mtx = MTX_INITIALIZER("pmap", LR_PMAP);
 
 static const uint64_t protection_bits[] = {
     [VM_PROT_NONE] = PG_NX,
@@ -64,25 +41,19 @@ static const uint64_t protection_bits[] = {
     [VM_PROT_ALL] = PG_RW,
 };
 
-static uint64_t *
-pte_table(uint64_t entry)
-{
-	return (phys_to_dmap(entry & PG_FRAME));
-}
-
 static vm_page_t
 table_page(const uint64_t *table)
 {
 	return (PHYS_TO_VM_PAGE(dmap_to_phys(table)));
 }
 
-/* --- translations that CPUs remember ------------------------------------------------------------ */
-
-static void
-invlpg(vm_offset_t va)
+static uint64_t
+entry_pages(int level)
 {
-	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+	return (1ul << (LEVEL_SHIFT(level) - PAGE_SHIFT));
 }
+
+/* --- translations that CPUs remember ------------------------------------------------------------ */
 
 /* Every remembered translation of [lo, hi), and the table pages walked for it, are gone on return. */
 static void
@@ -101,17 +72,17 @@ flush_range(pmap_t pmap, vm_offset_t lo, vm_offset_t hi)
 static void
 change_begin(struct pmap_change *c, pmap_t pmap)
 {
+	mtx_assert_owned(&pmap_mtx);
 	*c = (struct pmap_change){.pmap = pmap, .lo = UINT64_MAX};
 	TAILQ_INIT(&c->free);
-	mtx_lock(&pmap_mtx);
 }
 
-/* An entry that was in use has changed. */
+/* Entries of npages from va on, which were in use, have changed. */
 static void
-change_note(struct pmap_change *c, vm_offset_t va)
+change_note(struct pmap_change *c, vm_offset_t va, uint64_t npages)
 {
 	c->lo = MIN(c->lo, va);
-	c->hi = MAX(c->hi, va + PAGE_SIZE);
+	c->hi = MAX(c->hi, va + ptoa(npages));
 }
 
 /* Flush, and let another pmap be changed next. */
@@ -130,83 +101,19 @@ change_flush(struct pmap_change *c)
 	}
 }
 
-static void
-change_end(struct pmap_change *c)
-{
-	change_flush(c);
-	mtx_unlock(&pmap_mtx);
-}
+/* --- tables ----------------------------------------------------------------------------------------- */
 
-/* --- pv entries ----------------------------------------------------------------------------------- */
-
-static struct pv_chunk *
-pv_chunk_of(struct pv_entry *pv)
+static vm_page_t
+table_alloc(int req)
 {
-	return ((struct pv_chunk *)trunc_page(pv));
-}
-
-static struct pv_chunk *
-pv_chunk_alloc(pmap_t pmap)
-{
-	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM);
-	struct pv_chunk *pc;
+	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | req);
 
 	if (m == NULL)
 		return (NULL);
-	pc = pmap_page_kva(m);
-	pc->pc_pmap = pmap;
-	pc->pc_free = NULL;
-	pc->pc_used = pc->pc_fresh = 0;
-	LIST_INSERT_HEAD(&pmap->pm_chunks, pc, pc_link);
-	return (pc);
+	m->pindex = 0;
+	VM_CNT_INC(v_pt_pages);
+	return (m);
 }
-
-/* Note that va of pmap maps m; false when there is no memory. */
-static inline bool
-pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m)
-{
-	struct pv_chunk *pc = LIST_FIRST(&pmap->pm_chunks);
-	struct pv_entry *pv;
-
-	if (__predict_false(pc == NULL) && (pc = pv_chunk_alloc(pmap)) == NULL)
-		return (false);
-	pv = pc->pc_free;
-	if (pv != NULL)
-		pc->pc_free = pv->pv_next;
-	else
-		pv = &pc->pc_pv[pc->pc_fresh++];
-	if (++pc->pc_used == PV_PER_CHUNK)
-		LIST_REMOVE(pc, pc_link);
-	pv->pv_va = va;
-	pv->pv_next = m->md.pv_list;
-	m->md.pv_list = pv;
-	return (true);
-}
-
-/* New entries go in front: what is unmapped in the order in which mmap hands out addresses, from high
- * to low, or by page, is found at once. */
-static void
-pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m)
-{
-	struct pv_entry **link = &m->md.pv_list, *pv;
-	struct pv_chunk *pc;
-
-	while ((pv = *link)->pv_va != va || pv_chunk_of(pv)->pc_pmap != pmap)
-		link = &pv->pv_next;
-	*link = pv->pv_next;
-	VM_CNT_DEC(v_pv_entries);
-	pc = pv_chunk_of(pv);
-	pv->pv_next = pc->pc_free;
-	pc->pc_free = pv;
-	if (pc->pc_used-- == PV_PER_CHUNK)
-		LIST_INSERT_HEAD(&pmap->pm_chunks, pc, pc_link);
-	if (pc->pc_used == 0) {
-		LIST_REMOVE(pc, pc_link);
-		vm_phys_free(PHYS_TO_VM_PAGE(dmap_to_phys(pc)), 0);
-	}
-}
-
-/* --- walking ---------------------------------------------------------------------------------------- */
 
 uint64_t *
 pmap_walk(uint64_t *table, uint64_t va, int *level, uint64_t *path)
@@ -227,43 +134,228 @@ pmap_walk(uint64_t *table, uint64_t va, int *level, uint64_t *path)
 	}
 }
 
-/*
- * The level 0 table for va, made with those above it if need be. NULL when there is no memory; then
- * tables may have been made that stay empty until pmap_remove comes by.
- */
-static uint64_t *
-user_pt_alloc(pmap_t pmap, vm_offset_t va)
+/* The table under entry e of table, made if need be. NULL when there is no memory; then tables may have
+ * been made that stay empty until pmap_remove comes by. */
+static inline uint64_t *
+table_below(uint64_t *table, uint64_t *e)
 {
-	uint64_t *table = pmap->pm_pml4, *e;
 	vm_page_t m;
 
-#pragma GCC unroll 3
-	for (int level = TOP_LEVEL; level > 0; level--) {
-		e = &table[PTE_INDEX(va, level)];
-		if (__predict_false((*e & PG_V) == 0)) {
-			m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO);
-			if (m == NULL)
-				return (NULL);
-			m->pindex = 0;
-			VM_CNT_INC(v_pt_pages);
-			table_page(table)->pindex++;
-			*e = m->phys_addr | PG_V | PG_RW | PG_U | PG_A;
-		}
-		table = pte_table(*e);
+	if (__predict_false((*e & PG_V) == 0)) {
+		m = table_alloc(VM_ALLOC_ZERO);
+		if (m == NULL)
+			return (NULL);
+		table_page(table)->pindex++;
+		*e = m->phys_addr | PG_V | PG_RW | PG_U | PG_A;
 	}
-	return (table);
+	return (pte_table(*e));
+}
+
+/* The entry of level 1 for va; its table is *table. NULL when there is no memory. */
+static inline uint64_t *
+level1_entry(pmap_t pmap, vm_offset_t va, uint64_t **table)
+{
+	uint64_t *t = pmap->pm_pml4;
+
+	t = table_below(t, &t[PTE_INDEX(va, 3)]);
+	if (__predict_true(t != NULL))
+		t = table_below(t, &t[PTE_INDEX(va, 2)]);
+	*table = t;
+	return (t != NULL ? &t[PTE_INDEX(va, 1)] : NULL);
+}
+
+/* A table that a wired superpage had set aside. */
+static vm_page_t
+spare_take(pmap_t pmap)
+{
+	vm_page_t m = TAILQ_FIRST(&pmap->pm_spares);
+
+	TAILQ_REMOVE(&pmap->pm_spares, m, plinks);
+	return (m);
 }
 
 /*
- * Call fn on the entries in use of [va, end) below table, and take away the tables that are left
- * empty. One change may visit all of user space: absent tables cost nothing.
+ * Let a table of 512 small entries take the superpage's place (S3). False when there is no memory, which a
+ * wired one does not need. The CPU may set A meanwhile, which is of no interest, but never D: where it
+ * could, it is set already (S4).
+ */
+static bool
+demote(struct pmap_change *c, uint64_t *e, vm_offset_t va)
+{
+	uint64_t old = *e & ~PG_PS, *pt;
+	vm_page_t m = (old & PG_W) != 0 ? spare_take(c->pmap) : table_alloc(0);
+
+	if (m == NULL)
+		return (false);
+	pt = phys_to_dmap(m->phys_addr);
+	for (uint64_t i = 0; i < NPTE; i++)
+		pt[i] = old + ptoa(i);
+	m->pindex = NPTE;
+	*e = m->phys_addr | PG_V | PG_RW | PG_U | PG_A;
+	VM_CNT_ADD(v_pte_writes, NPTE + 1);
+	VM_CNT_INC(v_demotions);
+	change_note(c, rounddown2(va, SUPERPAGE_SIZE), VM_SUPERPAGE_PAGES);
+	return (true);
+}
+
+/* --- removing, protecting, unwiring ------------------------------------------------------------------ */
+
+static void
+pages_dirty(vm_page_t m, uint64_t n)
+{
+	if (vm_page_unit(m) != m || vm_page_unit_pages(m) != 1)
+		n = 1; /* the superpage that they are part of */
+	for (; n > 0; n--, m++)
+		vm_page_dirty(m);
+}
+
+/*
+ * Empty the entry at e, and those after it (at most max) that map neighbours in the same block, alike
+ * and with the same D; returns how many. The CPU sets D only in an entry that it can still find.
+ */
+static uint64_t
+remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int level)
+{
+	const uint64_t alike = PG_FRAME | PG_V | PG_MANAGED | PG_D;
+	uint64_t expect = *e, taken = 0, n = 0, pages;
+	vm_page_t m = NULL;
+
+	if ((expect & PG_MANAGED) != 0) {
+		m = PHYS_TO_VM_PAGE(expect & PG_FRAME);
+		max = (m->flags & PG_BLOCK) == 0
+			  ? 1
+			  : MIN(max, VM_SUPERPAGE_PAGES - (vm_pindex_t)(m - vm_page_block(m)));
+	}
+#pragma GCC unroll 4
+	do {
+		taken |= __atomic_exchange_n(&e[n], 0, __ATOMIC_RELAXED);
+		expect += PAGE_SIZE;
+		n++;
+	} while (n < max && ((e[n] ^ expect) & alike) == 0);
+	VM_CNT_ADD(v_pte_writes, n);
+	c->table->pindex -= n;
+	pages = n * entry_pages(level);
+	c->pmap->pm_resident -= pages;
+	change_note(c, va, pages);
+	if (level > 0 && (taken & PG_W) != 0)
+		TAILQ_INSERT_TAIL(&c->free, spare_take(c->pmap), plinks);
+	if (m == NULL)
+		return (n);
+	if ((taken & PG_D) != 0)
+		pages_dirty(m, pages);
+	pv_remove(c->pmap, va, m, pages);
+	return (n);
+}
+
+static void
+change_remove(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+{
+	uint64_t done;
+
+	for (uint64_t i = 0; i < n; i += done) {
+		done = 1;
+		if (e[i] != 0)
+			done = remove_run(c, &e[i], va + ptoa(i), n - i, level);
+	}
+}
+
+/* The CPU may set A and D meanwhile: bits are cleared one by one, atomically. */
+static void
+change_protect(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+{
+	uint64_t clear = ~protection_bits[c->prot] & PG_RW, set = protection_bits[c->prot] & PG_NX;
+
+	for (; n > 0; n--, e++, va += PAGE_SIZE) {
+		if (*e == 0 || ((*e & clear) == 0 && (~*e & set) == 0))
+			continue;
+		__atomic_fetch_and(e, ~clear, __ATOMIC_RELAXED);
+		__atomic_fetch_or(e, set, __ATOMIC_RELAXED);
+		VM_CNT_INC(v_pte_writes);
+		change_note(c, va, entry_pages(level));
+	}
+}
+
+/* Read-only, and not modified since: what was goes to the page. */
+static void
+change_clean(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+{
+	uint64_t old;
+
+	for (; n > 0; n--, e++, va += PAGE_SIZE) {
+		old = __atomic_fetch_and(e, ~(PG_RW | PG_D), __ATOMIC_RELAXED);
+		if ((old & (PG_RW | PG_D)) == 0)
+			continue;
+		if ((old & (PG_D | PG_MANAGED)) == (PG_D | PG_MANAGED))
+			pages_dirty(PHYS_TO_VM_PAGE(old & PG_FRAME), entry_pages(level));
+		VM_CNT_INC(v_pte_writes);
+		change_note(c, va, entry_pages(level));
+	}
+}
+
+static void
+change_unwire(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+{
+	uint64_t old;
+
+	(void)va;
+	for (; n > 0; n--, e++) {
+		old = __atomic_fetch_and(e, ~PG_W, __ATOMIC_RELAXED);
+		if (level > 0 && (old & PG_W) != 0)
+			TAILQ_INSERT_TAIL(&c->free, spare_take(c->pmap), plinks);
+	}
+}
+
+static void change_table(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va,
+			 vm_offset_t end, change_fn *fn);
+
+/* The table below e, then away with it if it is left empty. */
+static void
+change_below(struct pmap_change *c, uint64_t *e, int level, vm_offset_t va, vm_offset_t end,
+	     change_fn *fn)
+{
+	uint64_t *below = pte_table(*e);
+	vm_page_t child = table_page(below);
+
+	if (level > 1) {
+		change_table(c, below, level - 1, va, end, fn);
+	} else {
+		c->table = child;
+		fn(c, &below[PTE_INDEX(va, 0)], va, atop(end - va), 0);
+	}
+	if (child->pindex != 0)
+		return;
+	*e = 0;
+	table_page(e - PTE_INDEX(va, level))->pindex--;
+	TAILQ_INSERT_TAIL(&c->free, child, plinks);
+	change_note(c, trunc_page(va), 1);
+}
+
+/* The superpage at e: as a whole, or demoted; one that cannot be demoted can be dropped (pmap.h). */
+static void
+change_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_offset_t end, change_fn *fn)
+{
+	bool whole = end - va == SUPERPAGE_SIZE;
+
+	if (!whole && demote(c, e, va)) {
+		change_below(c, e, 1, va, end, fn);
+		return;
+	}
+	c->table = table_page(e - PTE_INDEX(va, 1));
+	if (whole)
+		fn(c, e, va, 1, 1);
+	else
+		remove_run(c, e, rounddown2(va, SUPERPAGE_SIZE), 1, 1);
+}
+
+/*
+ * Call fn on the entries of [va, end) below table, and take away the tables that are left empty. One
+ * change may visit all of user space: absent tables cost nothing.
  */
 static void
-change_range(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va, vm_offset_t end,
+change_table(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va, vm_offset_t end,
 	     change_fn *fn)
 {
 	vm_offset_t size = 1ul << LEVEL_SHIFT(level), next;
-	vm_page_t child;
 	uint64_t *e;
 
 	for (; va < end; va = next) {
@@ -271,150 +363,223 @@ change_range(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va, 
 		e = &table[PTE_INDEX(va, level)];
 		if ((*e & PG_V) == 0)
 			continue;
-		if (level == 0) {
-			fn(c, e, va);
-			continue;
-		}
-		c->leaf = child = table_page(pte_table(*e));
-		change_range(c, pte_table(*e), level - 1, va, next, fn);
-		if (child->pindex != 0)
-			continue;
-		*e = 0;
-		table_page(table)->pindex--;
-		TAILQ_INSERT_TAIL(&c->free, child, plinks);
-		change_note(c, trunc_page(va));
+		if ((*e & PG_PS) != 0)
+			change_super(c, e, va, next, fn);
+		else
+			change_below(c, e, level, va, next, fn);
 	}
-}
-
-/* What both a removal and a replacement do to the page that was mapped. */
-static void
-forget_mapping(pmap_t pmap, vm_offset_t va, uint64_t old)
-{
-	vm_page_t m;
-
-	if ((old & PG_MANAGED) == 0)
-		return;
-	m = PHYS_TO_VM_PAGE(old & PG_FRAME);
-	if ((old & PG_D) != 0)
-		vm_page_dirty(m);
-	pv_remove(pmap, va, m);
-}
-
-static void
-change_remove(struct pmap_change *c, uint64_t *pte, vm_offset_t va)
-{
-	uint64_t old = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
-
-	VM_CNT_INC(v_pte_writes);
-	change_note(c, va);
-	c->pmap->pm_resident--;
-	c->leaf->pindex--;
-	forget_mapping(c->pmap, va, old);
-}
-
-/* The CPU may set A and D meanwhile: bits are cleared one by one, atomically. */
-static void
-change_protect(struct pmap_change *c, uint64_t *pte, vm_offset_t va)
-{
-	uint64_t clear = ~protection_bits[c->prot] & PG_RW, set = protection_bits[c->prot] & PG_NX;
-
-	if ((*pte & clear) == 0 && (~*pte & set) == 0)
-		return;
-	__atomic_fetch_and(pte, ~clear, __ATOMIC_RELAXED);
-	__atomic_fetch_or(pte, set, __ATOMIC_RELAXED);
-	VM_CNT_INC(v_pte_writes);
-	change_note(c, va);
-}
-
-static void
-change_unwire(struct pmap_change *c, uint64_t *pte, vm_offset_t va)
-{
-	(void)c;
-	(void)va;
-	__atomic_fetch_and(pte, ~PG_W, __ATOMIC_RELAXED);
 }
 
 /* --- entering --------------------------------------------------------------------------------------- */
 
 /*
- * A slot in use gets a new entry; false when there is no memory. The same frame keeps its pv entry,
- * wired mark, and A and D, which the CPU may set until the moment of the exchange.
+ * An entry in use is to become new. True: it maps the same frame, and has or gets what was asked for
+ * (P18); it keeps its wired mark, and A and D, which the CPU may set until the moment of the exchange.
+ * False: it mapped another frame, and is empty now.
  */
 static bool __attribute__((noinline))
-enter_used(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, uint64_t new)
+entry_update(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t new, int level)
 {
-	uint64_t old = *pte;
+	uint64_t old = *e;
 
-	if (((old ^ new) & (PG_FRAME | PG_MANAGED)) == 0) {
-		new |= old &(PG_W | PG_A | PG_D);
-		if (old == new)
-			return (true); /* P18 */
-		old = __atomic_exchange_n(pte, new, __ATOMIC_RELAXED);
-		__atomic_fetch_or(pte, old & PG_D, __ATOMIC_RELAXED);
-	} else {
-		if ((new &PG_MANAGED) != 0 && !pv_insert(c->pmap, va, m))
-			return (false);
-		VM_CNT_ADD(v_pv_entries, (new &PG_MANAGED) != 0);
-		forget_mapping(c->pmap, va, __atomic_exchange_n(pte, new, __ATOMIC_RELAXED));
+	if (((old ^ new) & (PG_FRAME | PG_MANAGED)) != 0) {
+		remove_run(c, e, va, 1, level);
+		return (false);
 	}
+	new |= old &(PG_W | PG_A | PG_D);
+	if (old == new)
+		return (true);
+	old = __atomic_exchange_n(e, new, __ATOMIC_RELAXED);
+	__atomic_fetch_or(e, old & PG_D, __ATOMIC_RELAXED);
 	VM_CNT_INC(v_pte_writes);
-	change_note(c, va);
+	change_note(c, va, entry_pages(level));
 	return (true);
 }
 
 /*
- * Store n entries from pte on, all in one table: the inner loop of every fault. Returns how many slots
- * are done, fewer when there is no memory.
+ * Store n entries from pte on, all in one table, for n pages from m on, of one block or n is 1 or they
+ * have no pv entries: the inner loop of every fault. False when there is no memory.
  */
-static inline vm_pindex_t
+static inline bool
 enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_pindex_t n,
 	  uint64_t bits)
 {
-	vm_pindex_t i, fresh = 0;
+	uint64_t new = m->phys_addr | bits;
+	vm_pindex_t fresh = 0;
+	bool managed = (bits & PG_MANAGED) != 0;
 
-	for (i = 0; i < n; i++, pte++, m++, va += PAGE_SIZE) {
-		if (__predict_false(*pte != 0)) {
-			if (!enter_used(c, pte, va, m, m->phys_addr | bits))
-				break;
+	if (managed &&
+	    !pv_insert(c->pmap, va, m, n)) /* for all; what it is not needed for goes back */
+		return (false);
+	for (vm_pindex_t i = 0; i < n; i++, new += PAGE_SIZE) {
+		if (__predict_false(pte[i] != 0) && entry_update(c, &pte[i], va + ptoa(i), new, 0))
 			continue;
-		}
-		if ((bits & PG_MANAGED) != 0 && !pv_insert(c->pmap, va, m))
-			break;
-		*pte = m->phys_addr | bits;
+		pte[i] = new;
 		fresh++;
 	}
-	c->leaf->pindex += fresh;
+	if (managed && fresh < n)
+		pv_remove(c->pmap, va, m, n - fresh);
+	c->table->pindex += fresh;
 	c->pmap->pm_resident += fresh;
 	VM_CNT_ADD(v_pte_writes, fresh);
-	VM_CNT_ADD(v_pv_entries, (bits & PG_MANAGED) != 0 ? fresh : 0);
-	return (i);
+	return (true);
+}
+
+/* One after the other where each page has its own pv list. */
+static bool
+enter_pages(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_pindex_t n,
+	    uint64_t bits)
+{
+	vm_pindex_t run = n;
+
+	for (; n > 0; n -= run, pte += run, m += run, va += ptoa(run)) {
+		if ((bits & PG_MANAGED) != 0)
+			run =
+			    (m->flags & PG_BLOCK) == 0
+				? 1
+				: MIN(n, VM_SUPERPAGE_PAGES - (vm_pindex_t)(m - vm_page_block(m)));
+		if (!enter_run(c, pte, va, m, run, bits))
+			return (false);
+	}
+	return (true);
+}
+
+/*
+ * S1: the superpage m as one entry. A writable one is dirty from the start, so that no demotion can lose
+ * it (S4); the caller's pages are, too. False when it cannot be, for want of memory or because a table
+ * is there already: small entries will do (S2, S6).
+ */
+static bool
+enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uint64_t bits)
+{
+	uint64_t new = m->phys_addr | bits | PG_PS | ((bits & PG_RW) != 0 ? PG_A | PG_D : 0);
+	vm_page_t spare = NULL;
+
+	if ((*e & PG_V) != 0 && (*e & PG_PS) == 0)
+		return (false);
+	if ((new &PG_W) != 0 && (*e & PG_W) == 0) {
+		spare = table_alloc(0);
+		if (spare == NULL)
+			return (false);
+		TAILQ_INSERT_HEAD(&c->pmap->pm_spares, spare, plinks); /* S5 */
+	}
+	if ((*e & PG_V) != 0 && entry_update(c, e, va, new, 1))
+		return (true);
+	if ((bits & PG_MANAGED) != 0 && !pv_insert(c->pmap, va, m, VM_SUPERPAGE_PAGES)) {
+		if (spare != NULL)
+			TAILQ_INSERT_TAIL(&c->free, spare_take(c->pmap), plinks);
+		return (false);
+	}
+	*e = new;
+	c->table->pindex++;
+	c->pmap->pm_resident += VM_SUPERPAGE_PAGES;
+	VM_CNT_INC(v_pte_writes);
+	VM_CNT_INC(v_superpages);
+	return (true);
+}
+
+/* The superpage at e maps the n pages already, with all the rights that are asked for (P18). */
+static bool
+super_has(uint64_t e, vm_offset_t va, vm_page_t m, uint64_t bits)
+{
+	return ((e & PG_FRAME) + (va & (SUPERPAGE_SIZE - 1)) == m->phys_addr &&
+		(bits & ~e & (PG_RW | PG_W)) == 0 && (e & ~bits & PG_NX) == 0);
+}
+
+/* n pages that are mapped by the one table or superpage below entry e. */
+static bool
+enter_below(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va, vm_page_t m,
+	    vm_pindex_t n, uint64_t bits)
+{
+	uint64_t *pt;
+
+	if (__predict_false((*e & PG_PS) != 0)) {
+		if (super_has(*e, va, m, bits))
+			return (true);
+		if (!demote(c, e, va))
+			return (false);
+	}
+	pt = table_below(table, e);
+	if (pt == NULL)
+		return (false);
+	c->table = table_page(pt);
+	return (enter_pages(c, &pt[PTE_INDEX(va, 0)], va, m, n, bits));
+}
+
+/*
+ * What most faults want, without ado: one RAM page, into an empty slot of a table that is there. False:
+ * it is not that, or there is no memory.
+ */
+static inline bool
+enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
+{
+	uint64_t *table = pmap->pm_pml4, e;
+
+	if ((m->flags & (PG_BLOCK | PG_UNMANAGED)) != 0)
+		return (false);
+#pragma GCC unroll 3
+	for (int level = TOP_LEVEL; level > 0; level--) {
+		e = table[PTE_INDEX(va, level)];
+		if ((e & (PG_V | PG_PS)) != PG_V)
+			return (false);
+		table = pte_table(e);
+	}
+	if (table[PTE_INDEX(va, 0)] != 0 || !pv_add(pmap, &m->md.pv_list, va, 1))
+		return (false);
+	table[PTE_INDEX(va, 0)] = m->phys_addr | bits;
+	table_page(table)->pindex++;
+	pmap->pm_resident++;
+	VM_CNT_INC(v_pte_writes);
+	return (true);
+}
+
+static bool
+super_fits(vm_offset_t va, vm_page_t m, vm_pindex_t n)
+{
+	return (n == VM_SUPERPAGE_PAGES && ((m->phys_addr | va) & (SUPERPAGE_SIZE - 1)) == 0 &&
+		(m->flags & (PG_BLOCK | PG_UNMANAGED)) != 0);
+}
+
+/* Returns how many of npages are left when memory ran out. */
+static vm_pindex_t
+enter_all(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, uint64_t bits, bool supers)
+{
+	struct pmap_change c;
+	uint64_t *e, *table;
+	vm_pindex_t n;
+
+	change_begin(&c, pmap);
+	for (; npages > 0; npages -= n, m += n, va += ptoa(n)) {
+		n = MIN(npages, NPTE - PTE_INDEX(va, 0));
+		e = level1_entry(pmap, va, &table);
+		if (e == NULL)
+			break;
+		c.table = table_page(table);
+		if (supers && super_fits(va, m, n) && enter_super(&c, e, va, m, bits))
+			continue;
+		if (!enter_below(&c, table, e, va, m, n, bits))
+			break;
+	}
+	change_flush(&c);
+	return (npages);
 }
 
 int
 pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot_t prot,
 	   uint32_t flags)
 {
-	uint64_t bits = PG_V | PG_U | PG_ATTR(m->memattr) | protection_bits[prot & VM_PROT_ALL],
-		 *pt;
-	struct pmap_change c;
-	vm_pindex_t n;
+	uint64_t bits = PG_V | PG_U | PG_ATTR(m->memattr) | protection_bits[prot & VM_PROT_ALL];
 
 	KASSERT(((va | npages >> 36) & PAGE_MASK) == 0 && va + ptoa(npages) <= VM_MAXUSER_ADDRESS,
 		("pmap_enter: %lu pages at %#lx", npages, va));
 	bits |= (flags & PMAP_ENTER_WIRED) != 0 ? PG_W : 0;
 	bits |= (m->flags & PG_UNMANAGED) != 0 ? 0 : PG_MANAGED;
-	change_begin(&c, pmap);
-	/* One turn per table of 2 MiB: where a large page can stand in its place is decided here. */
-	for (; npages > 0; npages -= n, m += n, va += ptoa(n)) {
-		n = MIN(npages, NPTE - PTE_INDEX(va, 0));
-		pt = user_pt_alloc(pmap, va);
-		if (pt == NULL)
-			break;
-		c.leaf = table_page(pt);
-		if (enter_run(&c, &pt[PTE_INDEX(va, 0)], va, m, n, bits) < n)
-			break;
-	}
-	change_end(&c);
+	mtx_lock(&pmap_mtx);
+	if (npages == 1 && enter_simple(pmap, va, m, bits))
+		npages = 0;
+	else
+		npages = enter_all(pmap, va, m, npages, bits, (flags & PMAP_ENTER_NOSUPER) == 0);
+	mtx_unlock(&pmap_mtx);
 	return (npages == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
 }
 
@@ -426,10 +591,12 @@ change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot
 	struct pmap_change c;
 
 	KASSERT(sva <= eva && eva <= VM_MAXUSER_ADDRESS, ("pmap: [%#lx, %#lx)", sva, eva));
+	mtx_lock(&pmap_mtx);
 	change_begin(&c, pmap);
 	c.prot = prot;
-	change_range(&c, pmap->pm_pml4, TOP_LEVEL, sva, eva, fn);
-	change_end(&c);
+	change_table(&c, pmap->pm_pml4, TOP_LEVEL, sva, eva, fn);
+	change_flush(&c);
+	mtx_unlock(&pmap_mtx);
 }
 
 void
@@ -465,7 +632,7 @@ pmap_extract(pmap_t pmap, vm_offset_t va)
 	return (pa);
 }
 
-/* --- one page in all maps --------------------------------------------------------------------------- */
+/* --- one page, or one superpage, in all maps -------------------------------------------------------- */
 
 void
 pmap_page_init(vm_page_t m)
@@ -473,71 +640,100 @@ pmap_page_init(vm_page_t m)
 	m->md.pv_list = NULL;
 }
 
+/* The entry by which pmap maps m at va, and its level; NULL when it does not. For a block the pv entry
+ * tells only where m would be. */
+static uint64_t *
+entry_of(pmap_t pmap, vm_offset_t va, vm_page_t m, int *level)
+{
+	uint64_t *e, size;
+
+	if (va < VM_MINUSER_ADDRESS || va >= VM_MAXUSER_ADDRESS)
+		return (NULL);
+	e = pmap_walk(pmap->pm_pml4, va, level, NULL);
+	if (e == NULL)
+		return (NULL);
+	size = 1ul << LEVEL_SHIFT(*level);
+	return ((*e & PG_FRAME) + (va & (size - 1)) == m->phys_addr ? e : NULL);
+}
+
+/* fn on the entries by which pmap maps some of the n pages from m on, the first of which is at va. */
+static void
+change_mapping(struct pmap_change *c, vm_offset_t va, vm_page_t m, vm_pindex_t n, change_fn *fn)
+{
+	vm_offset_t end = va + ptoa(n), next;
+	int level;
+
+	for (; va != end; m += atop(next - va), va = next) {
+		next = va + PAGE_SIZE;
+		if (entry_of(c->pmap, va, m, &level) == NULL)
+			continue;
+		if (level > 0)
+			next = MIN(rounddown2(va, SUPERPAGE_SIZE) + SUPERPAGE_SIZE, end);
+		change_table(c, c->pmap->pm_pml4, TOP_LEVEL, va, next, fn);
+	}
+}
+
+/* fn on every entry that maps m. A pv entry may go with what it stands for, others of the list do not. */
+static void
+change_page(vm_page_t m, change_fn *fn)
+{
+	struct pv_entry *pv, *next;
+	struct pmap_change c;
+
+	mtx_lock(&pmap_mtx);
+	change_begin(&c, NULL);
+	for (pv = *pv_list(m); pv != NULL; pv = next) {
+		next = pv->pv_next;
+		c.pmap = pv_pmap(pv);
+		change_mapping(&c, pv_address(pv, m), m, vm_page_unit_pages(m), fn);
+		change_flush(&c);
+	}
+	mtx_unlock(&pmap_mtx);
+}
+
 void
 pmap_remove_all(vm_page_t m)
 {
-	struct pmap_change c;
-	struct pv_entry *pv;
-
-	if (m->md.pv_list == NULL)
-		return;
-	change_begin(&c, NULL);
-	while ((pv = m->md.pv_list) != NULL) {
-		c.pmap = pv_chunk_of(pv)->pc_pmap;
-		change_range(&c, c.pmap->pm_pml4, TOP_LEVEL, pv->pv_va, pv->pv_va + PAGE_SIZE,
-			     change_remove);
-		change_flush(&c);
-	}
-	change_end(&c);
-}
-
-static uint64_t *
-pv_pte(struct pv_entry *pv)
-{
-	int level;
-
-	return (pmap_walk(pv_chunk_of(pv)->pc_pmap->pm_pml4, pv->pv_va, &level, NULL));
+	change_page(m, change_remove);
 }
 
 void
 pmap_remove_write(vm_page_t m)
 {
-	struct pmap_change c;
-	struct pv_entry *pv;
-	uint64_t old;
+	change_page(m, change_clean);
+}
 
-	change_begin(&c, NULL);
-	for (pv = m->md.pv_list; pv != NULL; pv = pv->pv_next) {
-		old = __atomic_fetch_and(pv_pte(pv), ~(PG_RW | PG_D), __ATOMIC_RELAXED);
-		if ((old & (PG_RW | PG_D)) == 0)
-			continue;
-		if ((old & PG_D) != 0)
-			vm_page_dirty(m);
-		VM_CNT_INC(v_pte_writes);
-		c.pmap = pv_chunk_of(pv)->pc_pmap;
-		change_note(&c, pv->pv_va);
-		change_flush(&c);
+/* Is m mapped, by an entry that has one of bits? */
+static bool
+page_has(vm_page_t m, uint64_t bits)
+{
+	vm_pindex_t n = vm_page_unit_pages(m);
+	struct pv_entry *pv;
+	bool has = false;
+	uint64_t *e;
+	int level;
+
+	mtx_lock(&pmap_mtx);
+	for (pv = *pv_list(m); pv != NULL && !has; pv = pv->pv_next) {
+		for (vm_pindex_t i = 0; i < n && !has; i++) {
+			e = entry_of(pv_pmap(pv), pv_address(pv, m + i), m + i, &level);
+			has = e != NULL && (*e & bits) != 0;
+		}
 	}
-	change_end(&c);
+	mtx_unlock(&pmap_mtx);
+	return (has);
 }
 
 bool
 pmap_page_is_mapped(vm_page_t m)
 {
-	return (m->md.pv_list != NULL);
+	return (*pv_list(m) != NULL && ((m->flags & PG_BLOCK) == 0 || page_has(m, PG_V)));
 }
 
 bool
 pmap_is_modified(vm_page_t m)
 {
-	struct pv_entry *pv;
-	bool modified = false;
-
-	mtx_lock(&pmap_mtx);
-	for (pv = m->md.pv_list; pv != NULL && !modified; pv = pv->pv_next)
-		modified = (*pv_pte(pv) & PG_D) != 0;
-	mtx_unlock(&pmap_mtx);
-	return (modified);
+	return (page_has(m, PG_D));
 }
 
 /* --- whole address spaces ----------------------------------------------------------------------------- */
@@ -545,14 +741,13 @@ pmap_is_modified(vm_page_t m)
 int
 pmap_pinit(pmap_t pmap)
 {
-	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO);
+	vm_page_t m = table_alloc(VM_ALLOC_ZERO);
 
 	if (m == NULL)
 		return (ENOMEM);
-	m->pindex = 0;
-	VM_CNT_INC(v_pt_pages);
 	*pmap = (struct pmap){.pm_pml4 = pmap_page_kva(m), .pm_cr3 = m->phys_addr};
 	LIST_INIT(&pmap->pm_chunks);
+	TAILQ_INIT(&pmap->pm_spares);
 	memcpy(pmap->pm_pml4 + NPTE / 2, kernel_pmap->pm_pml4 + NPTE / 2, PAGE_SIZE / 2);
 	return (0);
 }
@@ -567,7 +762,8 @@ pmap_release(pmap_t pmap)
 		pmap_activate(kernel_pmap);
 	/* Tables that a shortage of memory left empty. */
 	pmap_remove(pmap, 0, VM_MAXUSER_ADDRESS);
-	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && LIST_EMPTY(&pmap->pm_chunks),
+	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && LIST_EMPTY(&pmap->pm_chunks) &&
+		    TAILQ_EMPTY(&pmap->pm_spares),
 		("pmap_release: %lu pages, %lu tables left", pmap->pm_resident, m->pindex));
 	VM_CNT_DEC(v_pt_pages);
 	vm_phys_free(m, 0);
@@ -581,132 +777,6 @@ pmap_activate(pmap_t pmap)
 		return;
 	pcpu0.pc_curpmap = pmap;
 	WRITE_CR(3, pmap->pm_cr3);
-}
-
-/* --- the kernel's half -------------------------------------------------------------------------------- */
-
-/* A zeroed table, from vm_phys once that has memory; 0 when there is none. Never freed. */
-static uint64_t
-kernel_table_alloc(void)
-{
-	vm_page_t m;
-	uint64_t pa;
-
-	if (vm_cnt.v_page_count > 0) {
-		m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO);
-		return (m != NULL ? m->phys_addr : 0);
-	}
-	pa = early_alloc(PAGE_SIZE);
-	memset(phys_to_dmap(pa), 0, PAGE_SIZE);
-	return (pa);
-}
-
-static bool
-kenter_range(uint64_t *table, int level, uint64_t va, uint64_t pa, uint64_t end, uint64_t bits)
-{
-	uint64_t size = 1ul << LEVEL_SHIFT(level), next, child, *e;
-	bool leaf = level <= (cpu_features.page1gb ? 2 : 1);
-
-	for (; va < end; pa += next - va, va = next) {
-		next = MIN(rounddown2(va, size) + size - 1, end - 1) + 1;
-		e = &table[PTE_INDEX(va, level)];
-		if ((*e & PG_V) == 0 && leaf && (pa & (size - 1)) == 0 && next - va == size) {
-			*e = pa | bits | PG_V | PG_G | (level > 0 ? PG_PS : 0);
-			continue;
-		}
-		if ((*e & PG_V) == 0) {
-			child = kernel_table_alloc();
-			if (child == 0)
-				return (false);
-			*e = child | PG_V | PG_RW;
-		}
-		if (!kenter_range(pte_table(*e), level - 1, va, pa, next, bits))
-			return (false);
-	}
-	return (true);
-}
-
-bool
-pmap_kenter(uint64_t va, uint64_t pa, uint64_t len, uint64_t bits)
-{
-	bool ok;
-
-	mtx_lock(&pmap_mtx);
-	ok = kenter_range(kernel_pmap->pm_pml4, TOP_LEVEL, va, pa, va + len, bits);
-	mtx_unlock(&pmap_mtx);
-	return (ok);
-}
-
-void
-pmap_kremove(uint64_t va, uint64_t len)
-{
-	uint64_t *e, end = va + len, size;
-	int level;
-
-	mtx_lock(&pmap_mtx);
-	for (; va < end; va = rounddown2(va, size) + size) {
-		e = pmap_walk(kernel_pmap->pm_pml4, va, &level, NULL);
-		size = 1ul << LEVEL_SHIFT(level);
-		if (e == NULL)
-			continue;
-		*e = 0;
-		invlpg(va);
-	}
-	mtx_unlock(&pmap_mtx);
-}
-
-/* The kernel's image at its linked address, each segment with its own rights, and holes under the
- * stacks that are part of it. */
-static void
-map_image(void)
-{
-	static const struct {
-		const char *start, *end;
-		uint64_t bits;
-	} segments[] = {
-	    {text_start, text_end, 0},
-	    {text_end, rodata_end, PG_NX},
-	    {rodata_end, data_end, PG_RW | PG_NX},
-	    {data_end, image_end, PG_NX},
-	};
-	uint64_t va;
-
-	for (size_t i = 0; i < nitems(segments); i++) {
-		va = (uint64_t)segments[i].start;
-		pmap_kenter(va, va - KERNBASE, (uint64_t)segments[i].end - va, segments[i].bits);
-	}
-	pmap_kremove((uint64_t)boot_stack_guard, PAGE_SIZE);
-	for (size_t i = 0; i < nitems(ist_stacks); i++)
-		pmap_kremove((uint64_t)ist_stacks[i], PAGE_SIZE);
-}
-
-/* RAM at DMAP_BASE; the kernel's text and constants are read-only there, too. */
-static void
-map_ram(void)
-{
-	static struct boot_mem ram[BOOT_MAX_MEM];
-	uint64_t ro_start = (uint64_t)text_start - KERNBASE,
-		 ro_end = (uint64_t)rodata_end - KERNBASE;
-	uint32_t n = bootinfo.nmem;
-
-	memcpy(ram, bootinfo.mem, sizeof(ram));
-	boot_mem_remove(ram, &n, ro_start, ro_end);
-	for (uint32_t i = 0; i < n; i++)
-		pmap_kenter(DMAP_BASE + ram[i].start, ram[i].start, ram[i].end - ram[i].start,
-			    PG_RW | PG_NX);
-	pmap_kenter(DMAP_BASE + ro_start, ro_start, ro_end - ro_start, PG_NX);
-}
-
-void
-pmap_bootstrap(void)
-{
-	kernel_pmap->pm_cr3 = kernel_table_alloc();
-	kernel_pmap->pm_pml4 = phys_to_dmap(kernel_pmap->pm_cr3);
-	/* The top-level entry of the kernel's virtual area must be there before it is copied. */
-	kernel_pmap->pm_pml4[PTE_INDEX(KVA_BASE, TOP_LEVEL)] = kernel_table_alloc() | PG_V | PG_RW;
-	map_image();
-	map_ram();
-	pmap_activate(kernel_pmap);
 }
 
 /* --- contents ------------------------------------------------------------------------------------------- */

@@ -17,6 +17,20 @@ struct sysctl {
 	static const struct sysctl sym = {path, show, store}; \
 	SET_ENTRY(sysctl, sym)
 
+/* A variable of decimal value 0 .. max; EINVAL for anything else. */
+int sysctl_show_uint(char *buf, size_t size, uint32_t value);
+int sysctl_store_uint(const char *text, uint32_t max, uint32_t *value);
+#define SYSCTL_UINT(sym, path, variable, max)                       \
+	static int sym##_show(char *buf, size_t size)               \
+	{                                                           \
+		return (sysctl_show_uint(buf, size, variable));     \
+	}                                                           \
+	static int sym##_store(const char *text)                    \
+	{                                                           \
+		return (sysctl_store_uint(text, max, &(variable))); \
+	}                                                           \
+	SYSCTL(sysctl_##sym, path, sym##_show, sym##_store)
+
 struct stat_counter {
 	const char *st_name;
 	const uint64_t *st_value;

@@ -227,6 +227,9 @@ sys_madvise(uint64_t addr, uint64_t length, int advice)
 		return (-error);
 	if (advice == MADV_DONTNEED)
 		return (-vm_mmap_to_errno(vm_map_dontneed(map, addr, end)));
+	if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE)
+		return (-vm_mmap_to_errno(
+		    vm_map_allow_superpages(map, addr, end, advice == MADV_HUGEPAGE)));
 	return (range_mapped(map, addr, end) ? 0 : -ENOMEM);
 }
 

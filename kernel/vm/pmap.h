@@ -17,7 +17,7 @@ extern struct pmap kernel_pmap_store;
 
 /* flags of pmap_enter: the access that faulted (VM_PROT_*) or'ed with: */
 #define PMAP_ENTER_WIRED   0x100 /* the entry may not be dropped, only removed or unwired */
-#define PMAP_ENTER_NOSLEEP 0x200 /* reserved for pmaps that can wait for memory; ours never does */
+#define PMAP_ENTER_NOSUPER 0x200 /* by small entries only */
 
 /* A fresh, empty address space that shares the kernel's half. 0, or ENOMEM. */
 int pmap_pinit(pmap_t pmap);
@@ -30,8 +30,9 @@ void pmap_activate(pmap_t pmap);
  * Enter npages pages, m being the first of a physically contiguous run of vm_pages that are
  * contiguous in their array too, at va. The pages are busied or their object locked by the caller.
  * A slot that already maps the same frame with the same rights is left alone (P18); another frame is
- * replaced and shot down. Managed pages (not PG_UNMANAGED) get a pv entry each. The memory
- * attribute is the page's. Returns KERN_SUCCESS, or KERN_RESOURCE_SHORTAGE when there was no memory
+ * replaced and shot down. Managed pages (not PG_UNMANAGED) are noted in pv lists. A whole superpage
+ * (device or unmanaged frames) whose virtual address has the alignment is one entry where it can be, from
+ * which nothing may be seen but speed (S1 to S6). The memory attribute is the page's. Returns KERN_SUCCESS, or KERN_RESOURCE_SHORTAGE when there was no memory
  * for a page table or pv entry: then a prefix of the run may have been entered, which is harmless.
  */
 int pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot_t prot,
@@ -46,7 +47,8 @@ void pmap_unwire(pmap_t pmap, vm_offset_t sva, vm_offset_t eva);
 /* The physical address va maps to, or 0. */
 vm_paddr_t pmap_extract(pmap_t pmap, vm_offset_t va);
 
-/* By page, through its pv list; the object is write-locked by the caller. */
+/* By page, or by superpage if m speaks for one, through pv lists; the object is write-locked by the
+ * caller. */
 void pmap_page_init(vm_page_t m);
 /* Out of every page table; its modified bit goes to m->dirty. No TLB holds it on return. */
 void pmap_remove_all(vm_page_t m);

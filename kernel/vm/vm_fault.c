@@ -72,16 +72,38 @@ vm_fault_lookup(struct faultstate *fs)
 	return (FAULT_CONTINUE);
 }
 
+/*
+ * What to enter for a page of a superpage in the first object: as much of that as the entry maps. *before:
+ * pages in front of fs->m.
+ */
+static vm_pindex_t
+fault_extent(struct faultstate *fs, vm_pindex_t *before)
+{
+	vm_page_t unit = vm_page_unit(fs->m);
+	vm_pindex_t after;
+
+	if (fs->wire || fs->object != fs->at.object || vm_page_unit_pages(unit) == 1)
+		return (1);
+	*before = MIN((vm_pindex_t)(fs->m - unit), atop(fs->vaddr - fs->at.start));
+	after = MIN(vm_page_unit_pages(unit) - (vm_pindex_t)(fs->m - unit),
+		    atop(fs->at.end - fs->vaddr));
+	return (*before + after);
+}
+
 /* Put fs->m in the page tables. Its object is locked, or the page is ours (xbusied). */
 static int
 fault_enter_page(struct faultstate *fs, vm_prot_t prot)
 {
-	uint32_t flags = fs->fault_type | (fs->wire || fs->at.wired ? PMAP_ENTER_WIRED : 0);
-	int rv = pmap_enter(fs->map->pmap, fs->vaddr, fs->m, 1, prot, flags);
+	vm_pindex_t before = 0, n = 1;
+	int rv;
 
+	if (__predict_false((fs->m->flags & PG_BLOCK) != 0))
+		n = fault_extent(fs, &before);
+	rv = pmap_enter(fs->map->pmap, fs->vaddr - ptoa(before), fs->m - before, n, prot,
+			fault_enter_flags(fs, fs->wire));
 	if (rv != KERN_SUCCESS)
 		return (rv);
-	if ((fs->fault_type & VM_PROT_WRITE) != 0)
+	if (((fs->fault_type | (n > 1 ? prot : 0)) & VM_PROT_WRITE) != 0) /* S4 */
 		vm_page_dirty(fs->m);
 	if (fs->wire)
 		vm_page_wire(fs->m);
@@ -97,7 +119,7 @@ fault_enter_page(struct faultstate *fs, vm_prot_t prot)
 static bool
 usable(vm_page_t m)
 {
-	return (m != NULL && m->valid && !vm_page_busied(m));
+	return (m != NULL && vm_page_unit(m)->valid && !vm_page_busied(m));
 }
 
 /* From the first object's read lock to its write lock, and look again if it was let go in between. */

@@ -66,17 +66,17 @@ kind_allowed(vm_object_t object, vm_page_t m)
 	return (object->type == OBJT_DEVICE ? unmanaged : !fictitious);
 }
 
-/* What is wrong with the page that should stand at pindex, in words; NULL: nothing. */
+/* What is wrong with unit, which should be the page or the superpage at pindex, in words; NULL: nothing. */
 static const char *
-page_fault_in(vm_object_t object, vm_page_t m, vm_pindex_t pindex)
+page_fault_in(vm_object_t object, vm_page_t unit, vm_pindex_t pindex)
 {
-	if (m == NULL || m->pindex != pindex)
+	if (unit == NULL || pindex - unit->pindex >= vm_page_unit_pages(unit))
 		return ("a page of the range is missing");
-	if (!m->valid)
+	if (!unit->valid)
 		return ("a page is not valid");
-	if (!vm_page_xbusied(m))
+	if (!vm_page_xbusied(unit))
 		return ("a page is not exclusively busied by this thread");
-	return (kind_allowed(object, m) ? NULL : "a page is of a kind this object may not hold");
+	return (kind_allowed(object, unit) ? NULL : "a page is of a kind this object may not hold");
 }
 
 /* P7, in every build (P22). Returns what the pager broke, or NULL. */
@@ -85,37 +85,41 @@ populate_check(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 {
 	vm_object_t object = fs->at.object;
 	const char *wrong;
-	vm_page_t m;
+	vm_page_t unit;
 
 	if (first > fs->at.pindex || fs->at.pindex > last)
 		return ("the range does not contain pidx");
 	if (last >= object->size)
 		return ("the range ends past the object");
-	m = vm_page_lookup(object, first);
-	for (vm_pindex_t i = first; i <= last; i++) {
-		wrong = page_fault_in(object, m, i);
+	unit = vm_page_lookup(object, first);
+	if (unit != NULL)
+		unit = vm_page_unit(unit);
+	for (;; unit = vm_page_next(unit)) {
+		wrong = page_fault_in(object, unit, first);
 		if (wrong != NULL)
 			return (wrong);
-		if (i < last)
-			m = vm_page_next(m);
+		first = unit->pindex + vm_page_unit_pages(unit);
+		if (first > last)
+			return (NULL);
 	}
-	return (NULL);
 }
 
 /* P15: unbusy [first, last], as far as the pages are there and ours; returns how many were. */
 static vm_pindex_t
 populate_release(vm_object_t object, vm_pindex_t first, vm_pindex_t last)
 {
-	vm_page_t m = first <= last ? vm_page_find_least(object, first) : NULL;
 	vm_pindex_t released = 0;
+	vm_page_t m;
 
-	for (; m != NULL && m->pindex <= last; m = vm_page_find_least(object, first)) {
-		first = m->pindex + 1;
+	while (first <= last && (m = vm_page_find_least(object, first)) != NULL &&
+	       vm_page_pindex(m) <= last) {
+		m = vm_page_unit(m);
+		first = m->pindex + vm_page_unit_pages(m);
 		if (!vm_page_xbusied(m))
 			continue;
+		released += vm_page_unit_pages(m);
 		vm_page_deactivate(m);
 		vm_page_xunbusy(m);
-		released++;
 	}
 	return (released);
 }
@@ -154,21 +158,28 @@ populate_relock(struct faultstate *fs)
 	return (fs->map->timestamp == fs->at.timestamp);
 }
 
-/* P13: the - 1 is what r309710 forgot. What is cut off is released and counted (P24). */
+/*
+ * P13: the - 1 is what r309710 forgot. What is cut off is released and counted (P24); a superpage that
+ * is kept in part stays busy as a whole.
+ */
 static void
 populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
 {
 	vm_pindex_t map_first = atop(fs->at.offset);
 	vm_pindex_t map_last = map_first + atop(fs->at.end - fs->at.start) - 1;
+	vm_page_t unit;
 
 	if (*first < map_first) {
 		VM_CNT_ADD(v_populate_clipped, map_first - *first);
-		populate_release(fs->at.object, *first, map_first - 1);
+		unit = vm_page_unit(vm_page_lookup(fs->at.object, map_first));
+		if (unit->pindex > *first)
+			populate_release(fs->at.object, *first, unit->pindex - 1);
 		*first = map_first;
 	}
 	if (*last > map_last) {
 		VM_CNT_ADD(v_populate_clipped, *last - map_last);
-		populate_release(fs->at.object, map_last + 1, *last);
+		unit = vm_page_unit(vm_page_lookup(fs->at.object, map_last));
+		populate_release(fs->at.object, unit->pindex + vm_page_unit_pages(unit), *last);
 		*last = map_last;
 	}
 }
@@ -177,22 +188,40 @@ populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
 static vm_pindex_t
 run_length(vm_page_t m, vm_pindex_t max)
 {
-	vm_pindex_t n = 1;
+	vm_page_t unit = vm_page_unit(m), end = unit + vm_page_unit_pages(unit);
 
-	while (n < max && vm_page_next(m + n - 1) == m + n)
-		n++;
-	return (n);
+	for (; end < m + max && vm_page_next(unit) == end; end += vm_page_unit_pages(end))
+		unit = end;
+	return (MIN((vm_pindex_t)(end - m), max));
 }
 
-/* P14 for one run; the page at pidx is wired on a wiring fault, alone, and held if asked for (P16). */
-static int
-enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t n, bool at_pidx)
+/* Mark and unbusy the pages of a run that is entered. A superpage that goes on in the next one stays
+ * busy until then. */
+static void
+run_done(vm_page_t m, vm_pindex_t n, bool dirty, bool is_last)
 {
-	vm_offset_t va = fs->at.start + ptoa(m->pindex) - fs->at.offset;
-	bool write = (fs->fault_type & VM_PROT_WRITE) != 0 || (fs->at.prot & VM_PROT_WRITE) != 0;
+	vm_page_t end = m + n, unit, next;
+
+	for (; m < end; m = next) {
+		unit = vm_page_unit(m);
+		next = unit + vm_page_unit_pages(unit);
+		if (dirty)
+			vm_page_dirty(unit);
+		if (next > end && !is_last)
+			return;
+		vm_page_activate(unit);
+		vm_page_xunbusy(unit);
+	}
+}
+
+/* P14 for n pages from index first on; the page at pidx is wired on a wiring fault, alone, and held if
+ * asked for (P16). */
+static int
+enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t first, vm_pindex_t n, bool at_pidx)
+{
+	vm_offset_t va = fs->at.start + ptoa(first) - fs->at.offset;
 	bool wire = at_pidx && fs->wire;
-	uint32_t flags = fs->fault_type | (wire || fs->at.wired ? PMAP_ENTER_WIRED : 0);
-	int rv = pmap_enter(fs->map->pmap, va, m, n, fs->at.prot, flags);
+	int rv = pmap_enter(fs->map->pmap, va, m, n, fs->at.prot, fault_enter_flags(fs, wire));
 
 	if (rv != KERN_SUCCESS)
 		return (rv);
@@ -202,12 +231,6 @@ enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t n, bool at_pidx)
 		vm_page_hold(m);
 		*fs->m_hold = m;
 	}
-	for (vm_page_t p = m; p < m + n; p++) {
-		if (write)
-			vm_page_dirty(p);
-		vm_page_activate(p);
-		vm_page_xunbusy(p);
-	}
 	VM_CNT_ADD(v_populate_pages, n);
 	return (rv);
 }
@@ -216,6 +239,7 @@ enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t n, bool at_pidx)
 static int
 populate_enter(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 {
+	bool write = (fs->fault_type & VM_PROT_WRITE) != 0 || (fs->at.prot & VM_PROT_WRITE) != 0;
 	bool single = fs->wire || fs->m_hold != NULL;
 	vm_pindex_t pidx = fs->at.pindex, n, max;
 	vm_page_t m;
@@ -227,11 +251,12 @@ populate_enter(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 		if (single && first <= pidx)
 			max = first == pidx ? 1 : MIN(max, pidx - first);
 		n = run_length(m, max);
-		rv = enter_run(fs, m, n, single && first == pidx);
+		rv = enter_run(fs, m, first, n, single && first == pidx);
 		if (rv != KERN_SUCCESS) { /* enough, if the page that was asked for is in */
 			populate_release(fs->at.object, first, last);
 			return (pidx < first ? KERN_SUCCESS : rv);
 		}
+		run_done(m, n, write, first + n > last);
 	}
 	return (KERN_SUCCESS);
 }

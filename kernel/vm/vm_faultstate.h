@@ -36,6 +36,14 @@ struct faultstate {
 	int rv; /* KERN_* of FAULT_FAILED */
 };
 
+/* The pmap_enter flags of this fault. wire: the page at vaddr is being wired. */
+static inline uint32_t
+fault_enter_flags(const struct faultstate *fs, bool wire)
+{
+	return (fs->fault_type | (wire || fs->at.wired ? PMAP_ENTER_WIRED : 0) |
+		(fs->at.nosuper ? PMAP_ENTER_NOSUPER : 0));
+}
+
 /* Let go of the map; the entry may be gone from now on, fs->at is a copy of it (P6). */
 void fault_unlock_map(struct faultstate *fs);
 /* Let go of all and answer FAULT_FAILED with rv. */

@@ -45,3 +45,5 @@ STAT(populate_pages, vm_cnt.v_populate_pages);
 STAT(populate_clipped, vm_cnt.v_populate_clipped);
 STAT(populate_restarts, vm_cnt.v_populate_restarts);
 STAT(pte_writes, vm_cnt.v_pte_writes);
+STAT(superpages_entered, vm_cnt.v_superpages);
+STAT(superpages_demoted, vm_cnt.v_demotions);

@@ -10,6 +10,7 @@
 #include "vm/vm_page.h"
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
+#include "kern/sysctl.h"
 
 void
 vm_map_lock(vm_map_t map)
@@ -500,6 +501,30 @@ vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (rv);
 }
 
+uint32_t vm_superpages = 1;
+SYSCTL_UINT(superpages, "vm/superpages", vm_superpages, 1);
+
+int
+vm_map_allow_superpages(vm_map_t map, vm_offset_t start, vm_offset_t end, bool allow)
+{
+	vm_offset_t stop;
+	vm_map_entry_t e;
+	int rv;
+
+	map_lock_range(map, start, end);
+	stop = mapped_until(map, start, end);
+	rv = map_clip_range(map, start, stop);
+	ENTRY_RANGE_FOREACH (e, map, start, rv == KERN_SUCCESS ? stop : start) {
+		e->eflags = (e->eflags & ~MAP_ENTRY_NOSUPER) | (allow ? 0 : MAP_ENTRY_NOSUPER);
+		e = entry_simplify(map, e);
+	}
+	e = vm_map_entry_at_or_after(map, stop);
+	if (e != NULL)
+		entry_simplify(map, e);
+	vm_map_unlock(map);
+	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
+}
+
 /* A wiring fault for each page, as for a write where the entry allows it: so COW is settled now. */
 static int
 wire_pages(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
@@ -665,6 +690,7 @@ vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type, struc
 	    .prot = effective_prot(e->protection),
 	    .max_prot = e->max_protection,
 	    .wired = e->wired_count > ((e->eflags & MAP_ENTRY_TRANSITION) != 0 ? 1 : 0),
+	    .nosuper = (e->eflags & MAP_ENTRY_NOSUPER) != 0 || vm_superpages == 0,
 	    .timestamp = map->timestamp,
 	};
 	if ((e->eflags & MAP_ENTRY_NEEDS_COPY) != 0)

@@ -34,6 +34,7 @@ struct vm_map_entry {
 #define MAP_ENTRY_NOMERGE    0x10 /* never merged with a neighbour */
 #define MAP_ENTRY_TRANSITION 0x20 /* being wired with the map unlocked: others wait */
 #define MAP_ENTRY_SHARED     0x40 /* MAP_SHARED: writes are seen by all who map the object */
+#define MAP_ENTRY_NOSUPER    0x80 /* madvise(MADV_NOHUGEPAGE): small entries only */
 
 struct vm_map {
 	struct rwlock lock; /* rank LR_MAP */
@@ -96,6 +97,11 @@ int vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t p
  * KERN_INVALID_ADDRESS if part is not mapped (the mapped part is done, as in Linux),
  * KERN_INVALID_ARGUMENT if part is wired. */
 int vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/* May superpages be entered in [start, end) from now on? KERN_INVALID_ADDRESS if part is not mapped (the
+ * mapped part is done, as in Linux), KERN_RESOURCE_SHORTAGE. */
+int vm_map_allow_superpages(vm_map_t map, vm_offset_t start, vm_offset_t end, bool allow);
+/* May they be at all: 0 or 1, /proc/sys/vm/superpages. */
+extern uint32_t vm_superpages;
 /* Fault in and wire [start, end), or undo it. */
 int vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end);
 int vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end);
@@ -114,6 +120,7 @@ struct vm_map_lookup {
 	vm_prot_t prot; /* what may be entered in the page tables now */
 	vm_prot_t max_prot;
 	bool wired;
+	bool nosuper; /* small page-table entries only */
 	uint32_t timestamp;
 };
 /*

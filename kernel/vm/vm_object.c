@@ -138,24 +138,31 @@ vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t prev_si
 	return (ok);
 }
 
-/* Free m, or leave it unmapped and not valid until its wirings go. False: it was busy, look again. */
-static bool
-page_remove_one(vm_object_t object, vm_page_t m)
+/* Free m, xbusied, or leave it unmapped and not valid until its wirings go. */
+static void
+page_remove_one(vm_page_t m)
 {
-	if (!vm_page_tryxbusy(m)) {
-		vm_page_busy_sleep(m);
-		VM_OBJECT_WLOCK(object);
-		return (false);
-	}
 	if ((m->flags & PG_UNMANAGED) == 0 && pmap_page_is_mapped(m))
 		pmap_remove_all(m);
 	if ((m->flags & PG_FICTITIOUS) != 0) /* a device takes its pages back, wired or not (R1) */
-		m->wire_count = 0;
+		vm_page_unwire_all(m);
 	if (m->wire_count == 0) {
 		vm_page_free(m);
-		return (true);
+		return;
 	}
 	m->valid = m->dirty = false;
+	vm_page_xunbusy(m);
+}
+
+/* What is to go of a superpage that reaches past [start, end) can go only without the rest. */
+static bool
+split_if_partial(vm_page_t m, vm_pindex_t start, vm_pindex_t end)
+{
+	vm_pindex_t n = vm_page_unit_pages(m);
+
+	if (n == 1 || (m->pindex >= start && (end == 0 || m->pindex + n <= end)))
+		return (false);
+	vm_page_split(m);
 	vm_page_xunbusy(m);
 	return (true);
 }
@@ -163,12 +170,21 @@ page_remove_one(vm_object_t object, vm_page_t m)
 void
 vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 {
-	vm_page_t m = vm_page_find_least(object, start);
+	vm_page_t m;
 
-	while (m != NULL && (end == 0 || m->pindex < end)) {
-		start = m->pindex;
-		m = page_remove_one(object, m) ? vm_page_find_least(object, start + 1)
-					       : vm_page_find_least(object, start);
+	while ((m = vm_page_find_least(object, start)) != NULL &&
+	       (end == 0 || vm_page_pindex(m) < end)) {
+		start = vm_page_pindex(m);
+		m = vm_page_unit(m);
+		if (!vm_page_tryxbusy(m)) {
+			vm_page_busy_sleep(m);
+			VM_OBJECT_WLOCK(object);
+			continue;
+		}
+		if (split_if_partial(m, start, end))
+			continue;
+		start = m->pindex + vm_page_unit_pages(m);
+		page_remove_one(m);
 	}
 }
 

@@ -20,7 +20,8 @@ struct vm_object {
 	TAILQ_ENTRY(vm_object) object_list; /* (l) */
 	LIST_HEAD(, vm_object) shadow_head; /* (o) objects that shadow this one */
 	LIST_ENTRY(vm_object) shadow_list; /* (b) */
-	struct vm_radix rtree; /* (o) resident pages */
+	struct vm_radix rtree; /* (o) resident pages, but those in: */
+	struct vm_radix supers; /* (o) superpages, and what is left of them; by superpage index */
 	vm_pindex_t size; /* (o) pages; no page stands at or past it */
 	vm_pindex_t resident_page_count; /* (o) */
 	vm_object_t backing_object; /* (o) */

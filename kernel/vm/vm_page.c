@@ -3,7 +3,7 @@
  * queues and the sleep on busy pages.
  */
 #include "vm/vm_page.h"
-#include "vm/vm_object.h"
+#include "vm/vm_super.h"
 #include "machine/thread_md.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
@@ -76,18 +76,23 @@ vm_page_free(vm_page_t m)
 int
 vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex)
 {
-	int error;
+	bool place = vm_super_place(object, m, pindex);
+	int error = 0;
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
-	if (m->object != NULL)
-		return (EEXIST);
 	KASSERT(pindex < object->size, ("page at %#lx of an object of %#lx", pindex, object->size));
-	error = vm_radix_insert(&object->rtree, pindex, m);
+	if (vm_page_unit(m)->object != NULL ||
+	    (!vm_super_none(object) && vm_page_lookup(object, pindex) != NULL))
+		return (EEXIST);
+	if (!place)
+		error = vm_radix_insert(&object->rtree, pindex, m);
 	if (error != 0)
 		return (error);
 	m->object = object;
 	m->pindex = pindex;
 	object->resident_page_count++;
+	if ((m->flags & PG_BLOCK) != 0)
+		vm_super_join(m, place);
 	return (0);
 }
 
@@ -95,14 +100,17 @@ void
 vm_page_remove(vm_page_t m)
 {
 	vm_object_t object = m->object;
-	vm_page_t old;
+	vm_pindex_t n = vm_page_unit_pages(m);
+	vm_page_t old = m;
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
-	old = vm_radix_remove(&object->rtree, m->pindex);
+	KASSERT(vm_page_unit(m) == m, ("page %#lx is part of a superpage", m->phys_addr));
+	if ((m->flags & PG_BLOCK) == 0 || !vm_super_leave(m))
+		old = vm_radix_remove(&object->rtree, m->pindex);
 	KASSERT(old == m,
 		("page %#lx is not at index %#lx of its object", m->phys_addr, m->pindex));
 	(void)old;
-	object->resident_page_count--;
+	object->resident_page_count -= n;
 	m->object = NULL;
 	m->pindex = 0;
 }
@@ -110,29 +118,44 @@ vm_page_remove(vm_page_t m)
 vm_page_t
 vm_page_lookup(vm_object_t object, vm_pindex_t pindex)
 {
+	vm_page_t m;
+
 	VM_OBJECT_ASSERT_LOCKED(object);
+	if (__predict_false(!vm_super_none(object))) {
+		m = vm_super_lookup(object, pindex);
+		if (m != NULL)
+			return (m);
+	}
 	return (vm_radix_lookup(&object->rtree, pindex));
 }
 
 vm_page_t
 vm_page_find_least(vm_object_t object, vm_pindex_t pindex)
 {
+	vm_pindex_t at;
+	vm_page_t m, super;
+
 	VM_OBJECT_ASSERT_LOCKED(object);
-	return (vm_radix_lookup_ge(&object->rtree, pindex));
+	m = vm_radix_lookup_ge(&object->rtree, pindex, &at);
+	super = vm_super_none(object) ? NULL : vm_super_find_least(object, pindex);
+	return (super != NULL && (m == NULL || vm_page_pindex(super) < at) ? super : m);
 }
 
 /*
  * Registered device frames lie in one array, mostly in the order of their object: then the answer is
- * the next element. The array has an empty element past its end.
+ * the next element. That is no part of a superpage, but perhaps the first page of one, since these begin
+ * only where blocks do. The array has an empty element past its end.
  */
 vm_page_t
-vm_page_next(vm_page_t m)
+vm_page_next(vm_page_t unit)
 {
-	VM_OBJECT_ASSERT_LOCKED(m->object);
-	if ((m->flags & (PG_FICTITIOUS | PG_FAKE)) == PG_FICTITIOUS && m[1].object == m->object &&
-	    m[1].pindex == m->pindex + 1)
-		return (m + 1);
-	return (vm_radix_lookup(&m->object->rtree, m->pindex + 1));
+	vm_pindex_t n = vm_page_unit_pages(unit), pindex = unit->pindex + n;
+
+	VM_OBJECT_ASSERT_LOCKED(unit->object);
+	if ((unit->flags & (PG_FICTITIOUS | PG_FAKE)) == PG_FICTITIOUS &&
+	    unit[n].object == unit->object && unit[n].pindex == pindex)
+		return (unit + n);
+	return (vm_page_lookup(unit->object, pindex));
 }
 
 static bool
@@ -145,6 +168,7 @@ busy_cas(vm_page_t m, uintptr_t old, uintptr_t new)
 bool
 vm_page_tryxbusy(vm_page_t m)
 {
+	m = vm_page_unit(m);
 	if (!busy_cas(m, VPB_UNBUSIED, (uintptr_t)curthread | VPB_EXCL))
 		return (false);
 	VM_CNT_INC(v_busied);
@@ -156,6 +180,7 @@ vm_page_trysbusy(vm_page_t m)
 {
 	uintptr_t x;
 
+	m = vm_page_unit(m);
 	do {
 		x = m->busy;
 		if ((x & (VPB_EXCL | VPB_WAITERS)) != 0)
@@ -177,6 +202,7 @@ busy_wakeup(vm_page_t m)
 void
 vm_page_xunbusy(vm_page_t m)
 {
+	m = vm_page_unit(m);
 	KASSERT(vm_page_xbusied(m), ("page %#lx is not xbusied by this thread", m->phys_addr));
 	VM_CNT_DEC(v_busied);
 	if ((__atomic_exchange_n(&m->busy, VPB_UNBUSIED, __ATOMIC_SEQ_CST) & VPB_WAITERS) != 0)
@@ -188,6 +214,7 @@ vm_page_sunbusy(vm_page_t m)
 {
 	uintptr_t x, left;
 
+	m = vm_page_unit(m);
 	VM_CNT_DEC(v_busied);
 	do {
 		x = m->busy;
@@ -201,23 +228,24 @@ vm_page_sunbusy(vm_page_t m)
 }
 
 bool
-vm_page_busied(const struct vm_page *m)
+vm_page_busied(vm_page_t m)
 {
-	return (m->busy != VPB_UNBUSIED);
+	return (vm_page_unit(m)->busy != VPB_UNBUSIED);
 }
 
 bool
-vm_page_xbusied(const struct vm_page *m)
+vm_page_xbusied(vm_page_t m)
 {
-	return ((m->busy & ~VPB_WAITERS) == ((uintptr_t)curthread | VPB_EXCL));
+	return ((vm_page_unit(m)->busy & ~VPB_WAITERS) == ((uintptr_t)curthread | VPB_EXCL));
 }
 
 int
 vm_page_busy_sleep(vm_page_t m)
 {
-	vm_object_t object = m->object;
+	vm_object_t object = vm_page_unit(m)->object;
 	uintptr_t x;
 
+	m = vm_page_unit(m);
 	VM_OBJECT_ASSERT_LOCKED(object);
 	KASSERT(!vm_page_xbusied(m), ("sleep on page %#lx, busied by this thread", m->phys_addr));
 	mtx_lock(&busy_mtx);
@@ -240,6 +268,8 @@ is_ram(vm_page_t m)
 void
 vm_page_wire(vm_page_t m)
 {
+	if ((m->flags & PG_BLOCK) != 0)
+		__atomic_fetch_add(&vm_page_block(m)->block.wired, 1, __ATOMIC_RELAXED);
 	if (__atomic_fetch_add(&m->wire_count, 1, __ATOMIC_SEQ_CST) != 0)
 		return;
 	vm_page_dequeue(m);
@@ -253,12 +283,26 @@ vm_page_unwire(vm_page_t m)
 	uint32_t left = __atomic_sub_fetch(&m->wire_count, 1, __ATOMIC_SEQ_CST);
 
 	KASSERT(left != UINT32_MAX, ("page %#lx is not wired", m->phys_addr));
+	if ((m->flags & PG_BLOCK) != 0)
+		__atomic_fetch_sub(&vm_page_block(m)->block.wired, 1, __ATOMIC_RELAXED);
 	if (left != 0)
 		return;
 	if (is_ram(m))
 		VM_CNT_DEC(v_wire_count);
 	if (m->object != NULL)
 		vm_page_activate(m);
+}
+
+void
+vm_page_unwire_all(vm_page_t m)
+{
+	vm_page_t end = m + vm_page_unit_pages(m);
+
+	if ((m->flags & PG_BLOCK) != 0 && vm_page_block(m)->block.wired == 0)
+		return;
+	for (; m < end; m++)
+		while (m->wire_count != 0)
+			vm_page_unwire(m);
 }
 
 void
@@ -331,7 +375,7 @@ vm_page_dequeue(vm_page_t m)
 void
 vm_page_dirty(vm_page_t m)
 {
-	m->dirty = true;
+	vm_page_unit(m)->dirty = true;
 }
 
 /*

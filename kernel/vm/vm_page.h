@@ -9,6 +9,12 @@
  *   wired   Not to be reclaimed or moved (a count): mlock and the kernel's own.
  *   held    Not to be reused although its object may let go of it (a count): short, for copies.
  * A page's identity (object, pindex) changes only with the object write-locked and the page xbusied.
+ *
+ * Superpages: device frames come in blocks of VM_SUPERPAGE_PAGES, aligned to that. A pager may put a
+ * whole block into an object as one superpage, at the cost of one page. Then the block's first page
+ * speaks for all of them: object, pindex, busy, valid and dirty are its; those of the others mean nothing.
+ * vm_page_unit() leads from any page to the one that speaks for it. To take a part away, the superpage
+ * is split: each page stands for itself again.
  */
 #pragma once
 
@@ -21,7 +27,15 @@
  * lock while the page is free  (p) the pmap's pv lock  (a) atomic
  */
 struct vm_page {
-	TAILQ_ENTRY(vm_page) plinks; /* (q) page queue or free list */
+	union {
+		TAILQ_ENTRY(vm_page) plinks; /* (q) RAM: page queue or free list */
+		struct { /* the first page of a block (PG_BLOCK): what is kept once for all of it */
+			uint32_t wired; /* (a) wirings of its pages */
+			uint16_t standing; /* (a) pages of it that stand in some object */
+			uint16_t members; /* (o) of these, in an object's `supers` */
+			bool whole; /* (o) they are one superpage */
+		} block;
+	};
 	vm_object_t object; /* (o) NULL: free, or the kernel's own */
 	vm_pindex_t pindex; /* (o) index in object; kmalloc keeps its slab here when NULL */
 	vm_paddr_t phys_addr; /* (c) */
@@ -43,6 +57,9 @@ TAILQ_HEAD(pglist, vm_page);
 #define PG_FREE_ON_UNHOLD 0x04 /* let go by its object while held: the last unhold frees it */
 #define PG_RESERVED       0x08 /* never free: firmware's, or the kernel image */
 #define PG_FAKE           0x10 /* made by vm_page_getfake, for one index of one object */
+#define PG_BLOCK          0x20 /* device frame of a whole block: all of it is in one array */
+
+#define VM_SUPERPAGE_PAGES (1ul << VM_SUPERPAGE_ORDER)
 
 #define VPB_UNBUSIED 0ul
 #define VPB_SHARED   1ul /* one reader: VPB_READER per holder is added */
@@ -86,6 +103,8 @@ struct vm_counters {
 	uint64_t v_populate_restarts; /* (a) map changed meanwhile (P12) */
 	uint64_t v_fault_restarts; /* (a) all restarts (P19) */
 	uint64_t v_pte_writes; /* (a) entries stored, 4 KiB and 2 MiB */
+	uint64_t v_superpages; /* (a) entered as one entry */
+	uint64_t v_demotions; /* (a) of these, broken up for a change of a part */
 };
 extern struct vm_counters vm_cnt;
 #define VM_CNT_ADD(field, n) __atomic_fetch_add(&vm_cnt.field, (n), __ATOMIC_RELAXED)
@@ -133,23 +152,74 @@ void vm_page_free(vm_page_t m);
  * the index is taken or m already stands somewhere (P21): nothing changed then.
  */
 int vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
-/* Take m out of its object, write-locked. The page keeps its busy state, wirings and holds. */
+/*
+ * Put the block that m, xbusied, is the first page of at object[pindex] as one superpage. The object is
+ * write-locked. 0; ENOMEM; EINVAL when m begins no block, or pindex is not a multiple of
+ * VM_SUPERPAGE_PAGES or too near the object's end; EEXIST when something stands there, or a page of the
+ * block stands anywhere (P21): nothing changed then.
+ */
+int vm_page_insert_super(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
+/* Let each page of the superpage m speak for itself. The object is write-locked, m is xbusied by the
+ * caller and stays so, the others are not busy. Cannot fail. */
+void vm_page_split(vm_page_t m);
+/* Take m (or the superpage m) out of its object, write-locked. It keeps its busy state, wirings and
+ * holds. */
 void vm_page_remove(vm_page_t m);
 /* The page at object[pindex] or NULL; object locked either way. */
 vm_page_t vm_page_lookup(vm_object_t object, vm_pindex_t pindex);
-/* The page after m in m's object, if it is the next index; object locked either way. */
-vm_page_t vm_page_next(vm_page_t m);
+/* What stands right after unit, a page or superpage, in its object, or NULL; it speaks for itself, too.
+ * Object locked either way. */
+vm_page_t vm_page_next(vm_page_t unit);
+
+/* The first page of m's block. */
+static inline vm_page_t
+vm_page_block(vm_page_t m)
+{
+	return (m - (atop(m->phys_addr) & (VM_SUPERPAGE_PAGES - 1)));
+}
+
+/* The page that speaks for m: the first of the superpage that m is part of, or m itself. */
+static inline vm_page_t
+vm_page_unit(vm_page_t m)
+{
+	vm_page_t head;
+
+	if (__predict_true((m->flags & PG_BLOCK) == 0))
+		return (m);
+	head = vm_page_block(m);
+	return (head->block.whole ? head : m);
+}
+
+/* How many pages unit, which speaks for itself, speaks for. */
+static inline vm_pindex_t
+vm_page_unit_pages(vm_page_t unit)
+{
+	return ((unit->flags & PG_BLOCK) != 0 &&
+			(atop(unit->phys_addr) & (VM_SUPERPAGE_PAGES - 1)) == 0 && unit->block.whole
+		    ? VM_SUPERPAGE_PAGES
+		    : 1);
+}
+
+/* Where m stands; its own pindex is not to be trusted when it is part of a superpage. */
+static inline vm_pindex_t
+vm_page_pindex(vm_page_t m)
+{
+	vm_page_t unit = vm_page_unit(m);
+
+	return (unit->pindex + (vm_pindex_t)(m - unit));
+}
 /* The first page at or after pindex, or NULL; object locked either way. */
 vm_page_t vm_page_find_least(vm_object_t object, vm_pindex_t pindex);
 
-/* Busy. try: false when busied. xunbusy and sunbusy wake those who sleep. */
+/* Busy, together with the superpage it is part of. try: false when busied. xunbusy and sunbusy wake
+ * those who sleep. */
 bool vm_page_tryxbusy(vm_page_t m);
 bool vm_page_trysbusy(vm_page_t m);
 void vm_page_xunbusy(vm_page_t m);
 void vm_page_sunbusy(vm_page_t m);
-bool vm_page_busied(const struct vm_page *m);
+bool vm_page_busied(vm_page_t m);
 /* Exclusively, by this thread. */
-bool vm_page_xbusied(const struct vm_page *m);
+bool vm_page_xbusied(vm_page_t m);
 /*
  * Sleep until m may have become unbusied. m->object is write-locked on entry and unlocked on
  * return; the page may be gone. 0, or EINTR when the thread is killed.
@@ -159,6 +229,8 @@ int vm_page_busy_sleep(vm_page_t m);
 void vm_page_wire(vm_page_t m);
 /* The last unwiring puts a page that stands in an object on the active queue. */
 void vm_page_unwire(vm_page_t m);
+/* Undo the wirings of a device page or superpage m: the device takes it back. */
+void vm_page_unwire_all(vm_page_t m);
 void vm_page_hold(vm_page_t m);
 void vm_page_unhold(vm_page_t m);
 

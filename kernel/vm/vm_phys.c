@@ -225,6 +225,15 @@ fict_bytes(vm_paddr_t start, vm_paddr_t end)
 	return ((atop(end - start) + 1) * sizeof(struct vm_page));
 }
 
+/* The block about pa lies in [start, end). */
+static bool
+block_inside(vm_paddr_t pa, vm_paddr_t start, vm_paddr_t end)
+{
+	vm_paddr_t block = rounddown2(pa, ptoa(VM_SUPERPAGE_PAGES));
+
+	return (block >= start && end - block >= ptoa(VM_SUPERPAGE_PAGES));
+}
+
 int
 vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr)
 {
@@ -241,7 +250,8 @@ vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t mema
 		return (ENOMEM);
 	}
 	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
-		page_init(&pages[atop(pa - start)], pa, PG_FICTITIOUS, memattr);
+		page_init(&pages[atop(pa - start)], pa,
+			  PG_FICTITIOUS | (block_inside(pa, start, end) ? PG_BLOCK : 0), memattr);
 	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
 	mtx_lock(&free_mtx);
 	taken = range_taken(start, end);

@@ -132,16 +132,19 @@ vm_radix_lookup(const struct vm_radix *rt, vm_pindex_t index)
 	return (leaf != NULL ? leaf->rn_slot[slot_of(index, 0)] : NULL);
 }
 
+/* *at comes with the digits of the levels above, and gets those of this one and below. */
 static vm_page_t
-node_lookup_ge(const struct vm_radix_node *node, int level, vm_pindex_t index)
+node_lookup_ge(const struct vm_radix_node *node, int level, vm_pindex_t index, vm_pindex_t *at)
 {
+	vm_pindex_t above = *at;
 	vm_page_t m;
 
-	for (int i = slot_of(index, level); i < RADIX_SLOTS; i++) {
+	for (uint64_t i = slot_of(index, level); i < RADIX_SLOTS; i++) {
 		if (node->rn_slot[i] != NULL) {
+			*at = above | i << (level * RADIX_BITS);
 			if (level == 0)
 				return (node->rn_slot[i]);
-			m = node_lookup_ge(node->rn_slot[i], level - 1, index);
+			m = node_lookup_ge(node->rn_slot[i], level - 1, index, at);
 			if (m != NULL)
 				return (m);
 		}
@@ -151,11 +154,12 @@ node_lookup_ge(const struct vm_radix_node *node, int level, vm_pindex_t index)
 }
 
 vm_page_t
-vm_radix_lookup_ge(const struct vm_radix *rt, vm_pindex_t index)
+vm_radix_lookup_ge(const struct vm_radix *rt, vm_pindex_t index, vm_pindex_t *at)
 {
+	*at = 0;
 	if (rt->rt_root == NULL || beyond(rt, index))
 		return (NULL);
-	return (node_lookup_ge(rt->rt_root, rt->rt_height - 1, index));
+	return (node_lookup_ge(rt->rt_root, rt->rt_height - 1, index, at));
 }
 
 vm_page_t

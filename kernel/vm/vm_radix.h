@@ -15,7 +15,7 @@ struct vm_radix {
 /* 0; EEXIST if the index is taken; ENOMEM. */
 int vm_radix_insert(struct vm_radix *rt, vm_pindex_t index, vm_page_t m);
 vm_page_t vm_radix_lookup(const struct vm_radix *rt, vm_pindex_t index);
-/* The page with the least index >= index, or NULL. */
-vm_page_t vm_radix_lookup_ge(const struct vm_radix *rt, vm_pindex_t index);
+/* The page with the least index >= index, and that index in *at; or NULL. */
+vm_page_t vm_radix_lookup_ge(const struct vm_radix *rt, vm_pindex_t index, vm_pindex_t *at);
 /* The page removed, or NULL if there was none. */
 vm_page_t vm_radix_remove(struct vm_radix *rt, vm_pindex_t index);

@@ -91,7 +91,7 @@ static void
 sync_modified(struct fake_pte *pte)
 {
 	if (pte->modified && pte->managed)
-		pte->m->dirty = true;
+		vm_page_dirty(pte->m);
 	pte->modified = false;
 }
 
@@ -118,6 +118,7 @@ check_enter(vm_page_t m, vm_paddr_t pa)
 {
 	if (m->phys_addr != pa)
 		T_FAIL("pmap_enter: the run is not contiguous at %#lx", pa);
+	m = vm_page_unit(m);
 	if (m->object == NULL)
 		T_FAIL("pmap_enter: page %#lx stands in no object", pa);
 	if (!vm_page_busied(m) && !fake_holds(&m->object->lock))
@@ -302,6 +303,8 @@ check_by_page(vm_page_t m)
 {
 	if (m->flags & PG_UNMANAGED)
 		T_FAIL("an unmanaged page has no pv list");
+	if (vm_page_unit(m) != m)
+		T_FAIL("by-page pmap operation on a part of a superpage");
 	if (m->object != NULL && !rw_wowned(&m->object->lock))
 		T_FAIL("by-page pmap operation, the object is not write-locked");
 }
@@ -309,9 +312,12 @@ check_by_page(vm_page_t m)
 void
 pmap_remove_all(vm_page_t m)
 {
+	vm_page_t end = m + vm_page_unit_pages(m);
+
 	check_by_page(m);
-	while (!LIST_EMPTY(&m->md.pv_list))
-		drop(LIST_FIRST(&m->md.pv_list));
+	for (; m < end; m++)
+		while (!LIST_EMPTY(&m->md.pv_list))
+			drop(LIST_FIRST(&m->md.pv_list));
 }
 
 void
@@ -319,17 +325,27 @@ pmap_remove_write(vm_page_t m)
 {
 	struct fake_pte *pte, *next;
 
+	vm_page_t end = m + vm_page_unit_pages(m);
+
 	check_by_page(m);
-	for (pte = LIST_FIRST(&m->md.pv_list); pte != NULL; pte = next) {
-		next = LIST_NEXT(pte, pv);
-		protect_one(pte, VM_PROT_READ | VM_PROT_EXECUTE);
+	for (; m < end; m++) {
+		for (pte = LIST_FIRST(&m->md.pv_list); pte != NULL; pte = next) {
+			next = LIST_NEXT(pte, pv);
+			protect_one(pte, VM_PROT_READ | VM_PROT_EXECUTE);
+		}
 	}
 }
 
 bool
 pmap_page_is_mapped(vm_page_t m)
 {
-	return (!(m->flags & PG_UNMANAGED) && !LIST_EMPTY(&m->md.pv_list));
+	vm_page_t end = m + vm_page_unit_pages(m);
+
+	if (m->flags & PG_UNMANAGED)
+		return (false);
+	while (m < end && LIST_EMPTY(&m->md.pv_list))
+		m++;
+	return (m < end);
 }
 
 bool
@@ -395,7 +411,7 @@ fake_pmap_verify(void)
 		if (live_pmaps[i] == NULL)
 			continue;
 		LIST_FOREACH (pte, &live_pmaps[i]->pm_all, all) {
-			if (pte->managed && pte->m->object == NULL)
+			if (pte->managed && vm_page_unit(pte->m)->object == NULL)
 				T_FAIL("%#lx maps frame %#lx, which stands in no object", pte->va,
 				       pte->pa);
 		}
@@ -411,7 +427,7 @@ fake_touch(vm_map_t map, vm_offset_t va, vm_prot_t access, uint8_t **where)
 	for (int tries = 0; tries < 100; tries++) {
 		pte = find(map->pmap, trunc_page(va));
 		if (pte != NULL && (pte->prot & access) == access) {
-			if (pte->managed && pte->m->object == NULL)
+			if (pte->managed && vm_page_unit(pte->m)->object == NULL)
 				T_FAIL("%#lx maps frame %#lx, which stands in no object", va,
 				       pte->pa);
 			pte->accessed = true;

@@ -65,8 +65,10 @@ static void
 compare(const struct vm_radix *rt, const struct model *md, vm_pindex_t index)
 {
 	size_t i = model_at(md, index);
+	vm_pindex_t at;
 
-	T_OK(vm_radix_lookup_ge(rt, index) == (i < md->n ? md->page[i] : NULL));
+	T_OK(vm_radix_lookup_ge(rt, index, &at) == (i < md->n ? md->page[i] : NULL));
+	T_OK(i == md->n || at == md->index[i]);
 	T_OK(vm_radix_lookup(rt, index) == (model_has(md, index) ? md->page[i] : NULL));
 }
 
@@ -103,10 +105,11 @@ static void
 test_empty_tree_has_nothing(void)
 {
 	struct vm_radix rt = {NULL, 0};
+	vm_pindex_t at;
 
 	T_OK(vm_radix_lookup(&rt, 0) == NULL);
 	T_OK(vm_radix_lookup(&rt, HUGE_INDEX) == NULL);
-	T_OK(vm_radix_lookup_ge(&rt, 0) == NULL);
+	T_OK(vm_radix_lookup_ge(&rt, 0, &at) == NULL);
 	T_OK(vm_radix_remove(&rt, 5) == NULL);
 }
 
@@ -127,14 +130,15 @@ test_largest_index(void)
 {
 	static const vm_pindex_t far[] = {0, 63, 64, 4095, 4096, HUGE_INDEX - 1, HUGE_INDEX};
 	struct vm_radix rt = {NULL, 0};
+	vm_pindex_t at;
 
 	for (size_t i = nitems(far); i-- > 0;)
 		T_EQ(vm_radix_insert(&rt, far[i], &pages[i]), 0);
 	for (size_t i = 0; i < nitems(far); i++) {
 		T_OK(vm_radix_lookup(&rt, far[i]) == &pages[i]);
-		T_OK(vm_radix_lookup_ge(&rt, i > 0 ? far[i - 1] + 1 : 0) == &pages[i]);
+		T_OK(vm_radix_lookup_ge(&rt, i > 0 ? far[i - 1] + 1 : 0, &at) == &pages[i]);
 	}
-	T_OK(vm_radix_lookup_ge(&rt, HUGE_INDEX + 1) == NULL);
+	T_OK(vm_radix_lookup_ge(&rt, HUGE_INDEX + 1, &at) == NULL);
 	for (size_t i = 0; i < nitems(far); i++)
 		T_OK(vm_radix_remove(&rt, far[i]) == &pages[i]);
 }

@@ -16,6 +16,8 @@
 #define VM_MEMATTR_WRITE_COMBINING 1
 #define VM_MEMATTR_UNCACHED        3
 
+#define VM_SUPERPAGE_ORDER 9 /* 2^9 pages, 2 MiB: what one entry a level up maps */
+
 /* The direct map: every RAM frame at a fixed distance, write-back. */
 #define DMAP_BASE 0xffff800000000000ul
 
@@ -32,6 +34,7 @@ dmap_to_phys(const void *va)
 
 struct pv_entry;
 struct pv_chunk;
+struct vm_page;
 
 /* Locks: (c) constant  (p) pmap_mtx, one for all pmaps and pv lists: whoever follows a page's list
  * changes the page tables of many pmaps, and whoever changes page tables changes such lists */
@@ -40,6 +43,7 @@ struct pmap {
 	uint64_t pm_cr3; /* (c) */
 	uint64_t pm_resident; /* (p) pages mapped in the user half, 4 KiB each */
 	LIST_HEAD(, pv_chunk) pm_chunks; /* (p) those with free pv entries */
+	TAILQ_HEAD(, vm_page) pm_spares; /* (p) a table for each wired superpage (S5) */
 };
 
 struct md_page {

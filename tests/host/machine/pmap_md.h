@@ -14,6 +14,8 @@
 #define VM_MEMATTR_WRITE_COMBINING 1
 #define VM_MEMATTR_UNCACHED        3
 
+#define VM_SUPERPAGE_ORDER 9 /* 2^9 pages, 2 MiB: what one entry a level up maps */
+
 struct fake_pte;
 LIST_HEAD(fake_ptes, fake_pte);
 

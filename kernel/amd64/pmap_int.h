@@ -1,0 +1,122 @@
+/*
+ * What the files of the pmap share: pmap.c (user page tables), pmap_pv.c (who maps a page),
+ * pmap_kernel.c (the kernel's half).
+ *
+ * Four levels of tables, 512 entries each; level 0 holds the 4 KiB entries, an entry of level 1 can be a
+ * superpage of 2 MiB, in the kernel's half one of level 2 can be 1 GiB. The top table's upper 256
+ * entries are the kernel's: all those it will ever use are made at boot, and every pmap has a copy.
+ */
+#pragma once
+
+#include "amd64/amd64.h"
+#include "vm/vm_page.h"
+
+#define NPTE             512ul
+#define LEVEL_SHIFT(l)   (PAGE_SHIFT + 9 * (l))
+#define PTE_INDEX(va, l) ((va) >> LEVEL_SHIFT(l) & (NPTE - 1))
+#define TOP_LEVEL        3
+_Static_assert(VM_SUPERPAGE_PAGES == NPTE, "a superpage is what one entry of level 1 maps");
+
+/* Every user page table, pv list and the kernel's half. */
+extern struct mtx pmap_mtx;
+
+static inline uint64_t *
+pte_table(uint64_t entry)
+{
+	return (phys_to_dmap(entry & PG_FRAME));
+}
+
+static inline void
+invlpg(vm_offset_t va)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+/* --- pmap_pv.c: all with pmap_mtx held ---------------------------------------------------------- */
+
+/*
+ * Who maps a page. A RAM page has a list of its own, with an entry for each address. A block of device
+ * frames (PG_BLOCK) has one list, in its first page, and an entry there says: this pmap maps pages of
+ * the block so that its first one is, or would be, at that address; which of them, the page tables
+ * tell. An entry is 16 bytes of a page-sized chunk that belongs to one pmap.
+ */
+struct pv_entry {
+	struct pv_entry *pv_next; /* (p) the page's list, or the chunk's free list */
+	vm_offset_t pv_va; /* (p) and in its low 12 bits how many pages are mapped so */
+};
+
+#define PV_PER_CHUNK ((PAGE_SIZE - 40) / sizeof(struct pv_entry))
+struct pv_chunk {
+	LIST_ENTRY(pv_chunk) pc_link; /* (p) pm_chunks, while it has free entries */
+	pmap_t pc_pmap; /* (c) */
+	struct pv_entry *pc_free; /* (p) those used before */
+	uint32_t pc_used, pc_fresh; /* (p) in use now; ever used */
+	struct pv_entry pc_pv[PV_PER_CHUNK];
+};
+_Static_assert(sizeof(struct pv_chunk) <= PAGE_SIZE, "a chunk is a page");
+
+static inline struct pv_chunk *
+pv_chunk_of(const struct pv_entry *pv)
+{
+	return ((struct pv_chunk *)trunc_page(pv));
+}
+static inline pmap_t
+pv_pmap(const struct pv_entry *pv)
+{
+	return (pv_chunk_of(pv)->pc_pmap);
+}
+
+struct pv_chunk *pv_chunk_alloc(pmap_t pmap);
+/* An entry to be filled in; NULL: no memory. */
+static inline struct pv_entry *
+pv_alloc(pmap_t pmap)
+{
+	struct pv_chunk *pc = LIST_FIRST(&pmap->pm_chunks);
+	struct pv_entry *pv;
+
+	if (__predict_false(pc == NULL) && (pc = pv_chunk_alloc(pmap)) == NULL)
+		return (NULL);
+	pv = pc->pc_free;
+	if (pv != NULL)
+		pc->pc_free = pv->pv_next;
+	else
+		pv = &pc->pc_pv[pc->pc_fresh++];
+	if (++pc->pc_used == PV_PER_CHUNK)
+		LIST_REMOVE(pc, pc_link);
+	VM_CNT_INC(v_pv_entries);
+	return (pv);
+}
+
+/* Put an entry in front of the list: what is unmapped in the order in which mmap hands out addresses,
+ * from high to low, or by page, is found at once. False: no memory. */
+static inline bool
+pv_add(pmap_t pmap, struct pv_entry **list, vm_offset_t va, uint64_t n)
+{
+	struct pv_entry *pv = pv_alloc(pmap);
+
+	if (pv == NULL)
+		return (false);
+	pv->pv_va = va | n;
+	pv->pv_next = *list;
+	*list = pv;
+	return (true);
+}
+
+/* Note that n pages from m on are mapped from va on; n is 1, or they are of one block. False when there
+ * is no memory: nothing changed. */
+bool pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
+/* The same, undone. */
+void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
+
+/* The list that m is in, and where an entry of it has m. */
+static inline struct pv_entry **
+pv_list(vm_page_t m)
+{
+	return (&((m->flags & PG_BLOCK) != 0 ? vm_page_block(m) : m)->md.pv_list);
+}
+static inline vm_offset_t
+pv_address(const struct pv_entry *pv, vm_page_t m)
+{
+	return (trunc_page(pv->pv_va) +
+		((m->flags & PG_BLOCK) != 0 ? ptoa(m - vm_page_block(m)) : 0));
+}
