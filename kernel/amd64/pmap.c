@@ -209,15 +209,40 @@ pages_dirty(vm_page_t m, uint64_t n)
 		vm_page_dirty(m);
 }
 
+#define BATCH 8 /* entries looked at, then taken, at a time: the inner loop of every large munmap */
+
+/* Do the n entries map neighbouring frames from expect's on, alike but for A and the wired mark? */
+static inline bool
+run_of(const uint64_t *e, uint64_t expect, uint64_t n)
+{
+	uint64_t differ = 0;
+
+#pragma GCC unroll 8
+	for (uint64_t i = 0; i < n; i++)
+		differ |= e[i] ^ (expect + ptoa(i));
+	return ((differ & ~(PG_A | PG_W)) == 0);
+}
+
+/* Empty n entries; what bits they had. */
+static inline uint64_t
+entries_take(uint64_t *e, uint64_t n)
+{
+	uint64_t taken = 0;
+
+#pragma GCC unroll 8
+	for (uint64_t i = 0; i < n; i++)
+		taken |= __atomic_exchange_n(&e[i], 0, __ATOMIC_RELAXED);
+	return (taken);
+}
+
 /*
  * Empty the entry at e, and those after it (at most max) that map neighbours in the same block, alike
- * and with the same D; returns how many. The CPU sets D only in an entry that it can still find.
+ * (run_of); returns how many. The CPU sets D only in an entry that it can still find.
  */
 static uint64_t
 remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int level)
 {
-	const uint64_t alike = PG_FRAME | PG_V | PG_MANAGED | PG_D;
-	uint64_t expect = *e, taken = 0, n = 0, pages;
+	uint64_t expect = *e, taken = 0, n, pages;
 	vm_page_t m = NULL;
 
 	if ((expect & PG_MANAGED) != 0) {
@@ -226,12 +251,10 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 			  ? 1
 			  : MIN(max, VM_SUPERPAGE_PAGES - (vm_pindex_t)(m - vm_page_block(m)));
 	}
-#pragma GCC unroll 4
-	do {
-		taken |= __atomic_exchange_n(&e[n], 0, __ATOMIC_RELAXED);
-		expect += PAGE_SIZE;
-		n++;
-	} while (n < max && ((e[n] ^ expect) & alike) == 0);
+	for (n = 0; n + BATCH <= max && run_of(&e[n], expect + ptoa(n), BATCH); n += BATCH)
+		taken |= entries_take(&e[n], BATCH);
+	for (; n < max && run_of(&e[n], expect + ptoa(n), 1); n++)
+		taken |= entries_take(&e[n], 1);
 	VM_CNT_ADD(v_pte_writes, n);
 	c->table->pindex -= n;
 	pages = n * entry_pages(level);
