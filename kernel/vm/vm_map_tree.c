@@ -61,14 +61,19 @@ rotate(vm_map_t map, vm_map_entry_t e, bool right)
 	return (up);
 }
 
-/* From e up, as far as it makes a difference: heights and gaps, and a rotation where a side is two taller. */
+/* From e up, past `past` (if any) and as far as it makes a difference: heights and gaps, and a rotation
+ * where a side is two taller. */
 static void
-rebalance(vm_map_t map, vm_map_entry_t e)
+rebalance(vm_map_t map, vm_map_entry_t e, vm_map_entry_t past)
 {
 	vm_size_t old_gap;
 	int old_height;
+	bool may_stop;
 
 	for (; e != NULL; e = e->parent) {
+		may_stop = past == NULL;
+		if (e == past)
+			past = NULL;
 		old_height = e->height;
 		old_gap = e->max_gap;
 		node_update(e);
@@ -80,27 +85,31 @@ rebalance(vm_map_t map, vm_map_entry_t e)
 			if (balance(e->right) > 0)
 				rotate(map, e->right, true);
 			e = rotate(map, e, false);
-		} else if (e->height == old_height && e->max_gap == old_gap) {
+		} else if (may_stop && e->height == old_height && e->max_gap == old_gap) {
 			return;
 		}
 	}
 }
 
-/* The header stands for both bounds: its end is the map's min, its start the map's max. */
-static void
-gap_update(vm_map_t map, vm_map_entry_t e)
-{
-	if (e == &map->header)
-		return;
-	e->gap = e->start - e->prev->end;
-	rebalance(map, e);
-}
-
+/*
+ * The header stands for both bounds: its end is the map's min, its start the map's max. Of two neighbours
+ * one is above the other in the tree, so one walk up does for both.
+ */
 void
 vm_map_tree_resized(vm_map_t map, vm_map_entry_t entry)
 {
-	gap_update(map, entry);
-	gap_update(map, entry->next);
+	vm_map_entry_t next = entry->next, none = &map->header;
+
+	if (entry != none)
+		entry->gap = entry->start - entry->prev->end;
+	if (next != none)
+		next->gap = next->start - entry->end;
+	if (entry == none || next == none)
+		rebalance(map, entry != none ? entry : next != none ? next : NULL, NULL);
+	else if (entry->right != NULL)
+		rebalance(map, next, entry);
+	else
+		rebalance(map, entry, next);
 }
 
 /* Of two neighbours in the list, either the one above has no left child or the one below no right. */
@@ -142,7 +151,7 @@ vm_map_tree_remove(vm_map_t map, vm_map_entry_t entry)
 			heir->right->parent = heir;
 	}
 	replace_child(map, entry->parent, entry, heir);
-	rebalance(map, from);
+	rebalance(map, from, NULL);
 }
 
 vm_map_entry_t
