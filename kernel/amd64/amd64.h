@@ -153,8 +153,9 @@ bool is_ram(uint64_t pa, uint64_t len);
 #define PG_FRAME         0x000ffffffffff000ul
 #define PG_ATTR(memattr) ((uint64_t)(memattr) << 3) /* PCD:PWT, for indexes 0 to 3 of the PAT */
 
-#define KVA_BASE 0xffffc00000000000ul /* kernel stacks and device memory: one top-level entry */
-#define KVA_END  0xffffc08000000000ul
+#define KVA_BASE    0xffffc00000000000ul /* kernel stacks and device memory: one top-level entry */
+#define KVA_END     0xffffc07fffe00000ul
+#define COPY_WINDOW 0xffffc07ffffff000ul /* where pmap_copy_page sees a device's page */
 
 /* Map [pa, pa + len) at va of the kernel with the largest pages that fit; false when a page table
  * cannot be had. bits: entry bits besides PG_V and PG_G. */

@@ -93,7 +93,7 @@ amd64_mem_init(void)
 		end = bootinfo.mem[i].end;
 		if (start >= end)
 			continue;
-		bytes = atop(end - start) * sizeof(struct vm_page);
+		bytes = (atop(end - start) + 1) * sizeof(struct vm_page);
 		pages = phys_to_dmap(early_alloc(bytes));
 		memset(pages, 0, bytes);
 		vm_phys_add_seg(start, end, pages);

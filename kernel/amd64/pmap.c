@@ -174,6 +174,15 @@ spare_take(pmap_t pmap)
 	return (m);
 }
 
+/* A wired superpage is no longer that: its spare goes, once translations are flushed. */
+static void
+spare_free(struct pmap_change *c)
+{
+	vm_page_t m = spare_take(c->pmap); /* not in the macro, which evaluates it many times */
+
+	TAILQ_INSERT_TAIL(&c->free, m, plinks);
+}
+
 /*
  * Let a table of 512 small entries take the superpage's place (S3). False when there is no memory, which a
  * wired one does not need. The CPU may set A meanwhile, which is of no interest, but never D: where it
@@ -261,7 +270,7 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 	c->pmap->pm_resident -= pages;
 	change_note(c, va, pages);
 	if (level > 0 && (taken & PG_W) != 0)
-		TAILQ_INSERT_TAIL(&c->free, spare_take(c->pmap), plinks);
+		spare_free(c);
 	if (m == NULL)
 		return (n);
 	if ((taken & PG_D) != 0)
@@ -324,7 +333,7 @@ change_unwire(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, in
 	for (; n > 0; n--, e++) {
 		old = __atomic_fetch_and(e, ~PG_W, __ATOMIC_RELAXED);
 		if (level > 0 && (old & PG_W) != 0)
-			TAILQ_INSERT_TAIL(&c->free, spare_take(c->pmap), plinks);
+			spare_free(c);
 	}
 }
 
@@ -448,13 +457,38 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 	return (true);
 }
 
+/* RAM pages, each with its own pv list, into empty slots: what most populates of files and faults want. How many of
+ * n, up to the first that is not that, or for which there is no memory. */
+static inline vm_pindex_t
+enter_ram(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_pindex_t n,
+	  uint64_t bits)
+{
+	vm_pindex_t i;
+
+	for (i = 0; i < n && pte[i] == 0; i++) {
+		if ((m[i].flags & (PG_BLOCK | PG_UNMANAGED)) != 0 ||
+		    !pv_add(c->pmap, &m[i].md.pv_list, va + ptoa(i), 1))
+			break;
+		pte[i] = m[i].phys_addr | bits;
+	}
+	c->table->pindex += i;
+	c->pmap->pm_resident += i;
+	VM_CNT_ADD(v_pte_writes, i);
+	return (i);
+}
+
 /* One after the other where each page has its own pv list. */
 static bool
 enter_pages(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_pindex_t n,
 	    uint64_t bits)
 {
-	vm_pindex_t run = n;
+	vm_pindex_t run = enter_ram(c, pte, va, m, n, bits);
 
+	pte += run;
+	m += run;
+	va += ptoa(run);
+	n -= run;
+	run = n;
 	for (; n > 0; n -= run, pte += run, m += run, va += ptoa(run)) {
 		if ((bits & PG_MANAGED) != 0)
 			run =
@@ -473,11 +507,13 @@ enter_pages(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, v
  * is there already: small entries will do (S2, S6).
  */
 static bool
-enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uint64_t bits)
+enter_super(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va, vm_page_t m,
+	    uint64_t bits)
 {
 	uint64_t new = m->phys_addr | bits | PG_PS | ((bits & PG_RW) != 0 ? PG_A | PG_D : 0);
 	vm_page_t spare = NULL;
 
+	c->table = table_page(table);
 	if ((*e & PG_V) != 0 && (*e & PG_PS) == 0)
 		return (false);
 	if ((new &PG_W) != 0 && (*e & PG_W) == 0) {
@@ -490,7 +526,7 @@ enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uin
 		return (true);
 	if ((bits & PG_MANAGED) != 0 && !pv_insert(c->pmap, va, m, VM_SUPERPAGE_PAGES)) {
 		if (spare != NULL)
-			TAILQ_INSERT_TAIL(&c->free, spare_take(c->pmap), plinks);
+			spare_free(c);
 		return (false);
 	}
 	*e = new;
@@ -564,7 +600,7 @@ super_fits(vm_offset_t va, vm_page_t m, vm_pindex_t n)
 }
 
 /* Returns how many of npages are left when memory ran out. */
-static vm_pindex_t
+static vm_pindex_t __attribute__((noinline))
 enter_all(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, uint64_t bits, bool supers)
 {
 	struct pmap_change c;
@@ -577,8 +613,7 @@ enter_all(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, uint64_t
 		e = level1_entry(pmap, va, &table);
 		if (e == NULL)
 			break;
-		c.table = table_page(table);
-		if (supers && super_fits(va, m, n) && enter_super(&c, e, va, m, bits))
+		if (supers && super_fits(va, m, n) && enter_super(&c, table, e, va, m, bits))
 			continue;
 		if (!enter_below(&c, table, e, va, m, n, bits))
 			break;
@@ -822,12 +857,33 @@ pmap_zero_page(vm_page_t m)
 		__asm__ volatile("rep stosq" : "+D"(p), "+c"(words) : "a"(0ul) : "memory");
 }
 
-void
-pmap_copy_page(vm_page_t src, vm_page_t dst)
+static void
+copy_page(const void *from, void *to)
 {
-	const void *from = pmap_page_kva(src);
-	void *to = pmap_page_kva(dst);
 	uint64_t words = PAGE_SIZE / 8;
 
 	__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(words) : : "memory");
+}
+
+/* A device's page is not in the direct map: it is seen through a window, with its own attribute (A1). */
+static void
+copy_device_page(vm_page_t src, void *to)
+{
+	static struct mtx window_mtx = MTX_INITIALIZER("copy window", LR_PAGEQ);
+
+	mtx_lock(&window_mtx);
+	pmap_kenter(COPY_WINDOW, src->phys_addr, PAGE_SIZE, PG_NX | PG_ATTR(src->memattr));
+	invlpg(COPY_WINDOW); /* this CPU may remember another's use */
+	copy_page((const void *)COPY_WINDOW, to);
+	pmap_kremove(COPY_WINDOW, PAGE_SIZE);
+	mtx_unlock(&window_mtx);
+}
+
+void
+pmap_copy_page(vm_page_t src, vm_page_t dst)
+{
+	if ((src->flags & PG_FICTITIOUS) != 0)
+		copy_device_page(src, pmap_page_kva(dst));
+	else
+		copy_page(pmap_page_kva(src), pmap_page_kva(dst));
 }

@@ -130,5 +130,7 @@ pmap_bootstrap(void)
 	kernel_pmap->pm_pml4[PTE_INDEX(KVA_BASE, TOP_LEVEL)] = kernel_table_alloc() | PG_V | PG_RW;
 	map_image();
 	map_ram();
+	pmap_kenter(COPY_WINDOW, 0, PAGE_SIZE, PG_NX); /* leaves its page tables */
+	pmap_kremove(COPY_WINDOW, PAGE_SIZE);
 	pmap_activate(kernel_pmap);
 }

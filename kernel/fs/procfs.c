@@ -120,15 +120,32 @@ show_stat(struct text *t)
 		 p->p_pmap.pm_resident);
 }
 
+/* Bytes that mlock and its kin hold. */
+static vm_size_t
+locked_bytes(vm_map_t map)
+{
+	vm_size_t locked = 0;
+	vm_map_entry_t e;
+
+	vm_map_lock_read(map);
+	VM_MAP_ENTRY_FOREACH (e, map)
+		if (e->wired_count != 0 || (e->eflags & MAP_ENTRY_ONFAULT) != 0)
+			locked += e->end - e->start;
+	vm_map_unlock_read(map);
+	return (locked);
+}
+
 static void
 show_status(struct text *t)
 {
 	struct proc *p = curproc;
 
-	text_add(t,
-		 "Name:\t%s\nUmask:\t0022\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t0\n"
-		 "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n",
-		 p->p_comm, p->p_pid, p->p_pid, p->p_map.size >> 10, p->p_pmap.pm_resident << 2);
+	text_add(
+	    t,
+	    "Name:\t%s\nUmask:\t0022\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t0\n"
+	    "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmRSS:\t%8lu kB\n",
+	    p->p_comm, p->p_pid, p->p_pid, p->p_map.size >> 10, locked_bytes(&p->p_map) >> 10,
+	    p->p_pmap.pm_resident << 2);
 }
 
 static void

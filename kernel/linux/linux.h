@@ -38,6 +38,10 @@ enum { MAP_SHARED = 1, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 0xf, MAP_FIX
        MAP_POPULATE = 0x8000, MAP_HUGETLB = 0x40000, MAP_FIXED_NOREPLACE = 0x100000,
        MAP_VALIDATED = 0x7f9f3 /* what MAP_SHARED_VALIDATE knows */ };
 enum { MADV_DONTNEED = 4, MADV_HUGEPAGE = 14, MADV_NOHUGEPAGE = 15 };
+enum { MAP_NONBLOCK = 0x10000 };
+enum { MCL_CURRENT = 1, MCL_FUTURE, MCL_ONFAULT = 4, MLOCK_ONFAULT = 1 };
+enum { MS_ASYNC = 1, MS_INVALIDATE, MS_SYNC = 4 };
+enum { MREMAP_MAYMOVE = 1, MREMAP_FIXED, MREMAP_DONTUNMAP = 4 };
 
 enum { ARCH_SET_GS = 0x1001, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS };
 enum { PR_SET_NAME = 15, PR_GET_NAME };
@@ -50,6 +54,12 @@ enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUT
        CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,
        TIMER_ABSTIME = 1 };
 /* clang-format on */
+
+/* linux_mlock.c: lock new memory, if locked (MAP_LOCKED) or mlockall wants it: as far as it goes, the rest when
+ * it is touched. Returns false when there is nothing to do. */
+bool linux_lock_new(uint64_t start, uint64_t end, bool locked);
+/* linux_mem.c: bring [start, end) in by faults, up to the first that fails. */
+void linux_fault_in(uint64_t start, uint64_t end, bool write);
 
 struct linux_timespec {
 	int64_t sec, nsec;

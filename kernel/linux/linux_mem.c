@@ -1,26 +1,34 @@
 /*
- * System calls on the address space: mmap and its kin, and brk. The errno of each refusal, and which
+ * System calls on the address space: mmap and its kin, and brk; locking is in linux_mlock.c. The errno of each refusal, and which
  * comes first, are Linux's.
  */
 #include "linux/linux.h"
 #include "kern/cdev.h"
 #include "kern/file.h"
+#include "kern/machdep.h"
 #include "kern/proc.h"
 #include "fs/vnode.h"
 #include "vm/vm_fault.h"
 
 #define ALIGN_LARGE (2ul << 20) /* a mapping this long is placed so that large pages can map it */
 
+/* The eflags of [start, end)'s entries, together. False if part of it is not mapped. */
 static bool
-range_mapped(vm_map_t map, vm_offset_t start, vm_offset_t end)
+range_flags(vm_map_t map, vm_offset_t start, vm_offset_t end, uint32_t *eflags)
 {
 	vm_map_entry_t e;
+	bool hole = false;
 
 	vm_map_lock_read(map);
-	while (start < end && (e = vm_map_lookup_entry(map, start)) != NULL)
-		start = e->end;
+	for (*eflags = 0; start < end; start = e->end) {
+		e = vm_map_entry_at_or_after(map, start);
+		hole |= e == NULL || e->start > start;
+		if (e == NULL || e->start >= end)
+			break;
+		*eflags |= e->eflags | (e->wired_count != 0 ? MAP_ENTRY_ONFAULT : 0);
+	}
 	vm_map_unlock_read(map);
-	return (start >= end);
+	return (!hole);
 }
 
 /* Can length bytes be where addr and flags say? Rounds the length, and mends a hint. */
@@ -106,6 +114,9 @@ mmap_file(struct file *fp, uint64_t length, uint64_t flags, struct vm_map_req *r
 		req->eflags = MAP_ENTRY_SHARED;
 	else if (req->object != NULL)
 		req->eflags = MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY;
+	if (req->object != NULL &&
+	    (req->object->type == OBJT_DEVICE || req->object->type == OBJT_MGTDEVICE))
+		req->eflags |= MAP_ENTRY_DEVICE;
 	return (0);
 }
 
@@ -127,23 +138,29 @@ mmap_insert(uint64_t *addr, uint64_t length, uint64_t flags, const struct vm_map
 	return (vm_mmap_to_errno(rv));
 }
 
+void
+linux_fault_in(uint64_t start, uint64_t end, bool write)
+{
+	vm_map_t map = &curproc->p_map;
+	vm_prot_t access = write ? VM_PROT_WRITE : VM_PROT_READ;
+	int rv = KERN_SUCCESS;
+
+	for (; start < end && rv == KERN_SUCCESS; start += PAGE_SIZE)
+		if (pmap_extract(map->pmap, start) == 0)
+			rv = vm_fault(map, start, access, VM_FAULT_NORMAL, NULL);
+}
+
 /* MAP_POPULATE and MAP_LOCKED: as far as it goes, the mapping stands anyway. A private mapping gets its
  * own pages at once, when it may write. */
 static void
 mmap_populate(vm_offset_t addr, vm_offset_t end, uint64_t flags, const struct vm_map_req *req)
 {
-	vm_map_t map = &curproc->p_map;
 	bool write = (req->prot & VM_PROT_WRITE) != 0 && (req->eflags & MAP_ENTRY_SHARED) == 0;
-	int rv = KERN_SUCCESS;
 
-	if ((flags & MAP_LOCKED) != 0)
-		rv = vm_map_wire(map, addr, end);
-	else if ((flags & MAP_POPULATE) == 0 || (req->prot & (VM_PROT_RW)) == 0)
+	if (linux_lock_new(addr, end, (flags & MAP_LOCKED) != 0))
 		return;
-	for (; addr < end && rv == KERN_SUCCESS; addr += PAGE_SIZE)
-		if (pmap_extract(map->pmap, addr) == 0)
-			rv = vm_fault(map, addr, write ? VM_PROT_WRITE : VM_PROT_READ,
-				      VM_FAULT_NORMAL, NULL);
+	if ((flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE && req->prot != VM_PROT_NONE)
+		linux_fault_in(addr, end, write);
 }
 
 int64_t
@@ -217,8 +234,11 @@ sys_madvise(uint64_t addr, uint64_t length, int advice)
 {
 	/* NORMAL, RANDOM, SEQUENTIAL, WILLNEED, MERGEABLE .. DODUMP, COLD, PAGEOUT: nothing to do. */
 	const uint32_t harmless = 0xful | 0x3ful << 12 | 3ul << 20;
+	const uint32_t not_for_devices = 1ul << 17 | 3ul << 20; /* DODUMP, COLD, PAGEOUT */
 	vm_map_t map = &curproc->p_map;
+	uint32_t eflags;
 	vm_offset_t end;
+	bool mapped;
 	int error = page_range(addr, length, EINVAL, &end);
 
 	if (advice != MADV_DONTNEED && (advice < 0 || advice > 31 || (harmless >> advice & 1) == 0))
@@ -230,43 +250,136 @@ sys_madvise(uint64_t addr, uint64_t length, int advice)
 	if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE)
 		return (-vm_mmap_to_errno(
 		    vm_map_allow_superpages(map, addr, end, advice == MADV_HUGEPAGE)));
-	return (range_mapped(map, addr, end) ? 0 : -ENOMEM);
+	mapped = range_flags(map, addr, end, &eflags);
+	if ((eflags & MAP_ENTRY_DEVICE) != 0 && (not_for_devices >> advice & 1) != 0)
+		return (-EINVAL);
+	return (mapped ? 0 : -ENOMEM);
+}
+
+/* A shared mapping is the file's own pages: there is nothing to write back to. */
+int64_t
+sys_msync(uint64_t addr, uint64_t length, int flags)
+{
+	vm_offset_t end = addr + round_page(length);
+	uint32_t eflags;
+	bool mapped;
+
+	if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0 || (addr & PAGE_MASK) != 0 ||
+	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+		return (-EINVAL);
+	if (end <= addr)
+		return (end < addr ? -ENOMEM : 0);
+	mapped = range_flags(&curproc->p_map, addr, end, &eflags);
+	if ((flags & MS_INVALIDATE) != 0 && (eflags & MAP_ENTRY_ONFAULT) != 0)
+		return (-EBUSY);
+	return (mapped ? 0 : -ENOMEM);
 }
 
 int64_t
-sys_mlock(uint64_t addr, uint64_t length)
+sys_mincore(uint64_t addr, uint64_t length, uint8_t *uvec)
 {
-	vm_offset_t at = trunc_page(addr), end = at + round_page(length + (addr & PAGE_MASK)), to;
-	vm_map_t map = &curproc->p_map;
-	vm_map_entry_t e;
-	bool wired;
-	int rv;
+	uint64_t pages = atop(length) + ((length & PAGE_MASK) != 0), n, max;
+	uint8_t vec[256];
 
-	if (end < at)
+	if ((addr & PAGE_MASK) != 0)
 		return (-EINVAL);
-	for (; at < end; at = to) { /* once is enough: what is locked stays as it is */
-		vm_map_lock_read(map);
-		e = vm_map_lookup_entry(map, at);
-		to = e != NULL ? MIN(e->end, end) : 0;
-		wired = e != NULL && e->wired_count != 0;
-		vm_map_unlock_read(map);
-		rv = to == 0 ? KERN_INVALID_ADDRESS
-		     : wired ? KERN_SUCCESS
-			     : vm_map_wire(map, at, to);
-		if (rv != KERN_SUCCESS)
-			return (rv == KERN_ABORTED ? -EINTR : -ENOMEM);
+	if (length > VM_MAXUSER_ADDRESS || addr > VM_MAXUSER_ADDRESS - length)
+		return (-ENOMEM);
+	for (; pages > 0; pages -= n, addr += ptoa(n), uvec += n) {
+		max = MIN(pages, sizeof(vec));
+		n = vm_map_mincore(&curproc->p_map, addr, addr + ptoa(max), vec);
+		if (copyout(vec, uvec, n) != 0)
+			return (-EFAULT);
+		if (n < max)
+			return (-ENOMEM);
 	}
 	return (0);
 }
 
-int64_t
-sys_munlock(uint64_t addr, uint64_t length)
-{
-	vm_offset_t start = trunc_page(addr), end = start + round_page(length + (addr & PAGE_MASK));
+/* --- mremap ------------------------------------------------------------------------------------------ */
 
-	if (start >= end)
-		return (end < start ? -EINVAL : 0);
-	return (-vm_mmap_to_errno(vm_map_unwire(&curproc->p_map, start, end)));
+/* The errno of arguments that are wrong whatever is mapped; rounds the lengths. */
+static int
+mremap_check(struct vm_map_remap *r, uint64_t flags)
+{
+	if ((flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 ||
+	    ((r->fixed || r->keep) && !r->may_move) || (r->keep && r->old_size != r->new_size) ||
+	    (r->old & PAGE_MASK) != 0)
+		return (EINVAL);
+	r->old_size = round_page(r->old_size);
+	r->new_size = round_page(r->new_size);
+	if (r->new_size == 0 || r->new_size > VM_MAXUSER_ADDRESS)
+		return (EINVAL);
+	if (r->fixed && ((r->new &PAGE_MASK) != 0 || r->new > VM_MAXUSER_ADDRESS - r->new_size ||
+			 (r->old + r->old_size > r->new && r->new + r->new_size > r->old)))
+		return (EINVAL);
+	return (r->fixed && r->new < VM_MINUSER_ADDRESS ? EPERM : 0);
+}
+
+static bool
+is_mapped(vm_map_t map, vm_offset_t addr)
+{
+	bool mapped;
+
+	vm_map_lock_read(map);
+	mapped = vm_map_lookup_entry(map, addr) != NULL;
+	vm_map_unlock_read(map);
+	return (mapped);
+}
+
+/* What is cut off goes first. */
+static int
+mremap_shrink(vm_map_t map, struct vm_map_remap *r)
+{
+	vm_offset_t end = r->old + r->old_size;
+
+	if (r->old_size <= r->new_size)
+		return (0);
+	if (end < r->old || end > VM_MAXUSER_ADDRESS)
+		return (EINVAL);
+	r->old_size = r->new_size;
+	return (vm_mmap_to_errno(vm_map_remove(map, r->old + r->new_size, end)));
+}
+
+/* Locked memory stays in memory: what moved is entered again now, what is new is locked too. */
+static void
+mremap_populate(const struct vm_map_remap *r)
+{
+	vm_offset_t grown = r->new + r->old_size;
+
+	if (!r->wired)
+		return;
+	if (r->new != r->old)
+		linux_fault_in(r->new, grown, false);
+	if (r->new_size > r->old_size)
+		linux_lock_new(grown, r->new + r->new_size, true);
+}
+
+int64_t
+sys_mremap(uint64_t old, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t new)
+{
+	struct vm_map_remap r = {
+	    .old = old,
+	    .old_size = old_size,
+	    .new_size = new_size,
+	    .new = new,
+	    .may_move = (flags & MREMAP_MAYMOVE) != 0,
+	    .fixed = (flags & MREMAP_FIXED) != 0,
+	    .keep = (flags & MREMAP_DONTUNMAP) != 0,
+	};
+	vm_map_t map = &curproc->p_map;
+	int error = mremap_check(&r, flags), rv;
+	bool shrinks = r.old_size >= r.new_size && !r.fixed && !r.keep;
+
+	if (error == 0)
+		error = is_mapped(map, old) ? mremap_shrink(map, &r) : EFAULT;
+	if (error != 0 || shrinks)
+		return (error != 0 ? -error : (int64_t)old);
+	rv = vm_map_remap(map, &r);
+	if (rv != KERN_SUCCESS)
+		return (rv == KERN_INVALID_ADDRESS ? -EFAULT : -vm_mmap_to_errno(rv));
+	mremap_populate(&r);
+	return (r.new);
 }
 
 /* Returns the break, moved or (when it cannot be) not. */
@@ -291,5 +404,7 @@ sys_brk(uint64_t addr)
 	}
 	addr = p->p_brk;
 	rw_unlock(&p->p_lock);
+	if (rv == KERN_SUCCESS && new > old)
+		linux_lock_new(old, new, false);
 	return (addr);
 }

@@ -15,12 +15,10 @@ phys_pager_allocate(vm_pindex_t size)
 	return (object);
 }
 
-/* The page at pindex, xbusied and valid; NULL when memory is short or somebody else has it busied. */
+/* Busy the page, made if need be. No: memory is short, or somebody else has it busied. */
 static vm_page_t
-phys_page(vm_object_t object, vm_pindex_t pindex)
+phys_take(vm_object_t object, vm_pindex_t pindex, vm_page_t m)
 {
-	vm_page_t m = vm_page_lookup(object, pindex);
-
 	if (m != NULL)
 		return (vm_page_tryxbusy(m) ? m : NULL);
 	m = vm_page_alloc(object, pindex, VM_ALLOC_ZERO);
@@ -29,22 +27,18 @@ phys_page(vm_object_t object, vm_pindex_t pindex)
 	return (m);
 }
 
-/* The longest run about pidx, inside the hint, that can be had without waiting. */
+/* The longest run about pidx, inside the hint, that can be had without waiting. A page that is there but
+ * busy is for the ordinary way, which waits for it (P8); short of memory, the fault waits (P9). */
 static int
 phys_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __attribute__((unused)),
 		    vm_prot_t max_prot __attribute__((unused)), vm_pindex_t *first,
 		    vm_pindex_t *last)
 {
-	vm_pindex_t lo = pidx, hi = pidx;
+	vm_page_t there = vm_page_lookup(object, pidx), m = phys_take(object, pidx, there);
 
-	if (phys_page(object, pidx) == NULL)
-		return (VM_PAGER_AGAIN);
-	while (hi < *last && phys_page(object, hi + 1) != NULL)
-		hi++;
-	while (lo > *first && phys_page(object, lo - 1) != NULL)
-		lo--;
-	*first = lo;
-	*last = hi;
+	if (m == NULL)
+		return (there != NULL ? VM_PAGER_BAD : VM_PAGER_AGAIN);
+	vm_pager_widen(m, first, last, phys_take);
 	return (VM_PAGER_OK);
 }
 

@@ -61,6 +61,7 @@ bool pmap_is_modified(vm_page_t m);
 /* The kernel's own view of a RAM page (the direct map); valid for frames the page allocator owns. */
 void *pmap_page_kva(vm_page_t m);
 void pmap_zero_page(vm_page_t m);
+/* src may be a device's page. */
 void pmap_copy_page(vm_page_t src, vm_page_t dst);
 
 /* Memory for an array of vm_pages that describes frames that are not RAM. Zeroed, or NULL. */

@@ -135,13 +135,14 @@ fault_upgrade(struct faultstate *fs)
 
 /*
  * Nobody can busy a page without the object's write lock, so an unbusied page stays as it is while we
- * hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve.
+ * hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve, nor is a read
+ * that is to bring neighbours along (O1).
  */
 static enum fault_result
 vm_fault_soft(struct faultstate *fs)
 {
 	fs->m = vm_page_lookup(fs->object, fs->pindex);
-	if (!usable(fs->m)) {
+	if (!usable(fs->m) || fault_around_wanted(fs)) {
 		fault_upgrade(fs);
 		return (FAULT_CONTINUE);
 	}
@@ -220,6 +221,8 @@ fault_new_page(struct faultstate *fs, int req)
 static enum fault_result
 fault_zero_fill(struct faultstate *fs)
 {
+	if (fs->at.pindex >= fs->at.object->size) /* shared memory, mapped for longer than it is */
+		return (fault_fail(fs, KERN_FAILURE));
 	if (fs->object != fs->at.object)
 		VM_OBJECT_UNLOCK(fs->object);
 	fs->object = fs->at.object;
@@ -280,7 +283,7 @@ vm_fault_copy(struct faultstate *fs)
 	if (fs->m == NULL)
 		return (fault_unlock(fs, FAULT_WAIT));
 	pmap_copy_page(original, fs->m);
-	if (fs->at.wired &&
+	if (fs->at.wired == MAP_WIRED_PAGE &&
 	    original->wire_count != 0) { /* mlocked read-only, made writable later */
 		vm_page_unwire(original);
 		vm_page_wire(fs->m);

@@ -16,14 +16,22 @@
 #include "kern/log.h"
 #include "kern/panic.h"
 
+bool
+fault_around_wanted(const struct faultstate *fs)
+{
+	return ((fs->at.object->flags & OBJ_AROUND) != 0 && vm_fault_around > 1 && !fs->wire &&
+		!fs->no_populate && (fs->fault_type & VM_PROT_WRITE) == 0);
+}
+
+/* A resident page has nothing that shadows could need getpages for: P4's shadow_count is about absent ones. */
 static bool
 populate_wanted(struct faultstate *fs)
 {
 	vm_object_t object = fs->at.object;
 
 	return ((object->flags & OBJ_POPULATE) != 0 && !fs->no_populate &&
-		object->shadow_count == 0 && object->backing_object == NULL &&
-		fs->at.pindex < object->size && fs->m == NULL);
+		object->backing_object == NULL && fs->at.pindex < object->size &&
+		(fs->m == NULL ? object->shadow_count == 0 : fault_around_wanted(fs)));
 }
 
 /* On return the object is write-locked, referenced and in progress; the map is unlocked. */
@@ -58,12 +66,17 @@ populate_leave(struct faultstate *fs, enum fault_result result)
 static bool
 kind_allowed(vm_object_t object, vm_page_t m)
 {
-	bool fictitious = (m->flags & PG_FICTITIOUS) != 0,
-	     unmanaged = (m->flags & PG_UNMANAGED) != 0;
+	static const struct {
+		uint8_t mask, flags;
+	} kinds[OBJT_COUNT] = {
+	    [OBJT_ANON] = {PG_FICTITIOUS, 0},
+	    [OBJT_VNODE] = {PG_FICTITIOUS, 0},
+	    [OBJT_PHYS] = {PG_FICTITIOUS, 0},
+	    [OBJT_DEVICE] = {PG_UNMANAGED, PG_UNMANAGED},
+	    [OBJT_MGTDEVICE] = {PG_FICTITIOUS | PG_UNMANAGED, PG_FICTITIOUS},
+	};
 
-	if (object->type == OBJT_MGTDEVICE)
-		return (fictitious && !unmanaged);
-	return (object->type == OBJT_DEVICE ? unmanaged : !fictitious);
+	return ((m->flags & kinds[object->type].mask) == kinds[object->type].flags);
 }
 
 /* What is wrong with unit, which should be the page or the superpage at pindex, in words; NULL: nothing. */
@@ -144,7 +157,7 @@ populate_breach(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last, cons
 /*
  * P11, P12: map before object, so a lock that is not to be had at once costs the object lock; the pages
  * are busied and stay. False when the map changed. Waiting here with busied pages is safe because nobody
- * waits for a device's busy page with the map locked (vm_map.c: entry_free_pages).
+ * waits for a device's or a file's busy page with the map locked (vm_map.c: entry_free_pages).
  */
 static bool
 populate_relock(struct faultstate *fs)
@@ -190,7 +203,7 @@ run_length(vm_page_t m, vm_pindex_t max)
 {
 	vm_page_t unit = vm_page_unit(m), end = unit + vm_page_unit_pages(unit);
 
-	for (; end < m + max && vm_page_next(unit) == end; end += vm_page_unit_pages(end))
+	for (; end < m + max && vm_page_adjoins(unit); end += vm_page_unit_pages(end))
 		unit = end;
 	return (MIN((vm_pindex_t)(end - m), max));
 }
@@ -214,14 +227,26 @@ run_done(vm_page_t m, vm_pindex_t n, bool dirty, bool is_last)
 	}
 }
 
+/* The entry's rights; but a file's pages are read-only until they are written, so that reading dirties none
+ * of them: a write comes back by the soft path. */
+static vm_prot_t
+enter_prot(const struct faultstate *fs)
+{
+	bool tracked =
+	    (fs->at.object->flags & OBJ_AROUND) != 0 && (fs->fault_type & VM_PROT_WRITE) == 0;
+
+	return (tracked ? fs->at.prot & ~VM_PROT_WRITE : fs->at.prot);
+}
+
 /* P14 for n pages from index first on; the page at pidx is wired on a wiring fault, alone, and held if
  * asked for (P16). */
 static int
 enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t first, vm_pindex_t n, bool at_pidx)
 {
 	vm_offset_t va = fs->at.start + ptoa(first) - fs->at.offset;
+	vm_prot_t prot = enter_prot(fs);
 	bool wire = at_pidx && fs->wire;
-	int rv = pmap_enter(fs->map->pmap, va, m, n, fs->at.prot, fault_enter_flags(fs, wire));
+	int rv = pmap_enter(fs->map->pmap, va, m, n, prot, fault_enter_flags(fs, wire));
 
 	if (rv != KERN_SUCCESS)
 		return (rv);
@@ -239,7 +264,7 @@ enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t first, vm_pindex_t n, 
 static int
 populate_enter(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 {
-	bool write = (fs->fault_type & VM_PROT_WRITE) != 0 || (fs->at.prot & VM_PROT_WRITE) != 0;
+	bool write = ((fs->fault_type | enter_prot(fs)) & VM_PROT_WRITE) != 0;
 	bool single = fs->wire || fs->m_hold != NULL;
 	vm_pindex_t pidx = fs->at.pindex, n, max;
 	vm_page_t m;
@@ -317,7 +342,7 @@ vm_fault_populate(struct faultstate *fs)
 		return (populate_leave(fs, FAULT_RESTART));
 	}
 	populate_clip(fs, &first, &last);
-	fs->major = true;
+	fs->major = fs->m == NULL;
 	if (populate_enter(fs, first, last) != KERN_SUCCESS)
 		return (populate_leave(fs, FAULT_WAIT));
 	return (populate_leave(fs, FAULT_DONE));

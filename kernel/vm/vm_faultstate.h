@@ -44,6 +44,9 @@ fault_enter_flags(const struct faultstate *fs, bool wire)
 		(fs->at.nosuper ? PMAP_ENTER_NOSUPER : 0));
 }
 
+/* O1: may a read of the resident page fs->m bring its neighbours along? A wiring fault deals with one page
+ * (P14). at.object is locked. */
+bool fault_around_wanted(const struct faultstate *fs);
 /* Let go of the map; the entry may be gone from now on, fs->at is a copy of it (P6). */
 void fault_unlock_map(struct faultstate *fs);
 /* Let go of all and answer FAULT_FAILED with rv. */

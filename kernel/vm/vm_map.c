@@ -1,10 +1,10 @@
 /*
  * Maps: inserting, removing and changing ranges, and the lookup that begins each fault. The tree is in
- * vm_map_tree.c. Owns the entries; each holds a reference to its object and to its file's name.
+ * vm_map_tree.c, mremap in vm_map_remap.c. Owns the entries; each holds a reference to its object and to its file's name.
  *
  * Objects are let go only after the map is unlocked: a destructor may sleep, or want this map.
  */
-#include "vm/vm_map.h"
+#include "vm/vm_map_entry.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
@@ -64,9 +64,8 @@ vm_map_entry_at_or_after(vm_map_t map, vm_offset_t addr)
 	for ((e) = vm_map_entry_at_or_after(map, from); (e) != NULL && (e)->start < (to); \
 	     (e) = entry_next(map, e))
 
-/* Write-lock the map when nobody is wiring a part of [start, end): such entries must not change. */
-static void
-map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+void
+vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
 
@@ -90,8 +89,8 @@ range_valid(vm_map_t map, vm_offset_t start, vm_size_t length)
 		start < map->max && length <= map->max - start);
 }
 
-static void
-entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
+void
+vm_map_entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
 {
 	rw_assert_wlocked(&map->lock);
 	e->prev = prev;
@@ -103,8 +102,8 @@ entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
 	vm_map_tree_insert(map, e);
 }
 
-static void
-entry_unlink(vm_map_t map, vm_map_entry_t e)
+void
+vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e)
 {
 	rw_assert_wlocked(&map->lock);
 	vm_map_tree_remove(map, e);
@@ -158,15 +157,14 @@ entries_merge(vm_map_entry_t a, vm_map_entry_t b)
 		(a->object == NULL || a->offset + (a->end - a->start) == b->offset));
 }
 
-/* Merge e into the entry before it, if they are alike and continue each other. Returns what is left. */
-static vm_map_entry_t
-entry_simplify(vm_map_t map, vm_map_entry_t e)
+vm_map_entry_t
+vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e)
 {
 	vm_map_entry_t prev = e->prev;
 
 	if (prev == &map->header || e == &map->header || !entries_merge(prev, e))
 		return (e);
-	entry_unlink(map, e);
+	vm_map_entry_unlink(map, e);
 	prev->end = e->end;
 	vm_map_tree_resized(map, prev);
 	entry_free(map, e); /* prev holds the same references: none is the last */
@@ -193,12 +191,11 @@ map_clip(vm_map_t map, vm_offset_t addr, vm_map_entry_t upper)
 		upper->offset += addr - e->start;
 	entry_ref(map, upper);
 	e->end = addr;
-	entry_link(map, e, upper);
+	vm_map_entry_link(map, e, upper);
 }
 
-/* Both ends, or neither. */
-static int
-map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+int
+vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	bool lo = splits_entry(map, start), hi = splits_entry(map, end);
 	vm_map_entry_t a = lo ? kmalloc(sizeof(*a), 0) : NULL;
@@ -231,8 +228,9 @@ extend_prev(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t en
 	return (true);
 }
 
-static int
-insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req)
+int
+vm_map_insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length,
+		     const struct vm_map_req *req)
 {
 	vm_offset_t end = start + length;
 	vm_map_entry_t prev, e;
@@ -259,9 +257,9 @@ insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm
 	if (e->name_vp != NULL && map->name_ref != NULL)
 		map->name_ref(e->name_vp);
 	map->size += length;
-	entry_link(map, prev, e);
-	e = entry_simplify(map, e);
-	entry_simplify(map, e->next);
+	vm_map_entry_link(map, prev, e);
+	e = vm_map_entry_simplify(map, e);
+	vm_map_entry_simplify(map, e->next);
 	return (KERN_SUCCESS);
 }
 
@@ -271,7 +269,7 @@ vm_map_insert(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm
 	int rv;
 
 	vm_map_lock(map);
-	rv = insert_locked(map, start, length, req);
+	rv = vm_map_insert_locked(map, start, length, req);
 	vm_map_unlock(map);
 	return (rv);
 }
@@ -284,7 +282,7 @@ vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_m
 
 	vm_map_lock(map);
 	if (*addr != 0)
-		rv = insert_locked(map, *addr, length, req);
+		rv = vm_map_insert_locked(map, *addr, length, req);
 	if (rv == KERN_NO_SPACE) {
 		*addr =
 		    vm_map_tree_room(map, map->top, length, align, req->offset + req->align_phase);
@@ -293,30 +291,40 @@ vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_m
 		if (*addr == 0)
 			*addr = vm_map_tree_room(map, map->max, length, PAGE_SIZE, 0);
 		if (*addr != 0)
-			rv = insert_locked(map, *addr, length, req);
+			rv = vm_map_insert_locked(map, *addr, length, req);
 	}
 	vm_map_unlock(map);
 	return (rv);
+}
+
+/* The top-most page of *object's chain at pindex, or NULL. *object becomes the one it stands in, or the last
+ * of the chain, which is write-locked. */
+static vm_page_t
+chain_lookup(vm_object_t *object, vm_pindex_t pindex)
+{
+	vm_object_t backing;
+	vm_page_t m;
+
+	VM_OBJECT_WLOCK(*object);
+	while ((m = vm_page_lookup(*object, pindex)) == NULL && (*object)->backing_object != NULL) {
+		backing = (*object)->backing_object;
+		pindex += atop((*object)->backing_object_offset);
+		VM_OBJECT_WLOCK(backing);
+		VM_OBJECT_UNLOCK(*object);
+		*object = backing;
+	}
+	return (m);
 }
 
 /* The top-most page of the chain at pindex gives back the wiring that this map took. */
 static void
 object_unwire(vm_object_t object, vm_pindex_t pindex)
 {
-	vm_object_t backing;
-	vm_page_t m;
+	vm_page_t m = chain_lookup(&object, pindex);
 
-	VM_OBJECT_WLOCK(object);
-	while ((m = vm_page_lookup(object, pindex)) == NULL && object->backing_object != NULL) {
-		backing = object->backing_object;
-		pindex += atop(object->backing_object_offset);
-		VM_OBJECT_WLOCK(backing);
-		VM_OBJECT_UNLOCK(object);
-		object = backing;
-	}
 	if (m != NULL && m->wire_count != 0) {
 		vm_page_unwire(m);
-		if (m->wire_count == 0 && !m->valid && vm_page_tryxbusy(m))
+		if (m->wire_count == 0 && !vm_page_unit(m)->valid && vm_page_tryxbusy(m))
 			vm_page_free(m); /* its object let go of it while it was wired */
 	}
 	VM_OBJECT_UNLOCK(object);
@@ -347,9 +355,8 @@ entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 	VM_OBJECT_UNLOCK(object);
 }
 
-/* Entries taken out of a map, chained by `right`, to be freed when it is unlocked. */
-static void
-dead_free(vm_map_t map, vm_map_entry_t dead)
+void
+vm_map_free_dead(vm_map_t map, vm_map_entry_t dead)
 {
 	vm_map_entry_t next;
 
@@ -359,19 +366,19 @@ dead_free(vm_map_t map, vm_map_entry_t dead)
 	}
 }
 
-static int
-remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *dead)
+int
+vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *dead)
 {
 	vm_map_entry_t e, next;
 
-	if (map_clip_range(map, start, end) != KERN_SUCCESS)
+	if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
 		return (KERN_RESOURCE_SHORTAGE);
 	for (e = vm_map_entry_at_or_after(map, start); e != NULL && e->start < end; e = next) {
 		next = entry_next(map, e);
 		if (e->wired_count != 0)
 			entry_unwire(map, e, e->end);
 		pmap_remove(map->pmap, e->start, e->end);
-		entry_unlink(map, e);
+		vm_map_entry_unlink(map, e);
 		map->size -= e->end - e->start;
 		if (e->object != NULL && e->object->ref_count > 1)
 			entry_free_pages(e, e->start, e->end);
@@ -387,10 +394,10 @@ vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	vm_map_entry_t dead = NULL;
 	int rv;
 
-	map_lock_range(map, start, end);
-	rv = remove_locked(map, start, end, &dead);
+	vm_map_lock_range(map, start, end);
+	rv = vm_map_remove_locked(map, start, end, &dead);
 	vm_map_unlock(map);
-	dead_free(map, dead);
+	vm_map_free_dead(map, dead);
 	return (rv);
 }
 
@@ -402,12 +409,12 @@ vm_map_fixed(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_
 
 	if (!range_valid(map, start, length))
 		return (KERN_NO_SPACE);
-	map_lock_range(map, start, start + length);
-	rv = remove_locked(map, start, start + length, &dead);
+	vm_map_lock_range(map, start, start + length);
+	rv = vm_map_remove_locked(map, start, start + length, &dead);
 	if (rv == KERN_SUCCESS)
-		rv = insert_locked(map, start, length, req);
+		rv = vm_map_insert_locked(map, start, length, req);
 	vm_map_unlock(map);
-	dead_free(map, dead);
+	vm_map_free_dead(map, dead);
 	return (rv);
 }
 
@@ -456,9 +463,9 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 	vm_map_entry_t e;
 	int rv;
 
-	map_lock_range(map, start, end);
+	vm_map_lock_range(map, start, end);
 	stop = protectable_until(map, start, end, prot, &rv);
-	if (stop > start && map_clip_range(map, start, stop) != KERN_SUCCESS)
+	if (stop > start && vm_map_clip_range(map, start, stop) != KERN_SUCCESS)
 		rv = KERN_RESOURCE_SHORTAGE;
 	if (stop == start || rv == KERN_RESOURCE_SHORTAGE) {
 		vm_map_unlock(map);
@@ -468,11 +475,11 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 		if ((e->protection & ~prot) != 0)
 			pmap_protect(map->pmap, e->start, e->end, prot);
 		e->protection = prot;
-		e = entry_simplify(map, e);
+		e = vm_map_entry_simplify(map, e);
 	}
 	e = vm_map_entry_at_or_after(map, stop);
 	if (e != NULL)
-		entry_simplify(map, e);
+		vm_map_entry_simplify(map, e);
 	vm_map_unlock(map);
 	return (rv);
 }
@@ -488,7 +495,8 @@ vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	if (mapped_until(map, start, end) < end)
 		rv = KERN_INVALID_ADDRESS;
 	ENTRY_RANGE_FOREACH (e, map, start, end) {
-		if (e->wired_count != 0) {
+		if (e->wired_count != 0 ||
+		    (e->eflags & (MAP_ENTRY_ONFAULT | MAP_ENTRY_DEVICE)) != 0) {
 			rv = KERN_INVALID_ARGUMENT;
 			break;
 		}
@@ -511,18 +519,41 @@ vm_map_allow_superpages(vm_map_t map, vm_offset_t start, vm_offset_t end, bool a
 	vm_map_entry_t e;
 	int rv;
 
-	map_lock_range(map, start, end);
+	vm_map_lock_range(map, start, end);
 	stop = mapped_until(map, start, end);
-	rv = map_clip_range(map, start, stop);
+	rv = vm_map_clip_range(map, start, stop);
 	ENTRY_RANGE_FOREACH (e, map, start, rv == KERN_SUCCESS ? stop : start) {
 		e->eflags = (e->eflags & ~MAP_ENTRY_NOSUPER) | (allow ? 0 : MAP_ENTRY_NOSUPER);
-		e = entry_simplify(map, e);
+		e = vm_map_entry_simplify(map, e);
 	}
 	e = vm_map_entry_at_or_after(map, stop);
 	if (e != NULL)
-		entry_simplify(map, e);
+		vm_map_entry_simplify(map, e);
 	vm_map_unlock(map);
 	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
+}
+
+vm_pindex_t
+vm_map_mincore(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *resident)
+{
+	vm_object_t object;
+	vm_map_entry_t e;
+	vm_page_t m;
+
+	vm_map_lock_read(map);
+	end = mapped_until(map, start, end);
+	for (vm_offset_t va = start; va < end; va += PAGE_SIZE) {
+		e = vm_map_lookup_entry(map, va);
+		*resident = 0;
+		if ((object = e->object) != NULL) {
+			m = chain_lookup(&object, atop(e->offset + (va - e->start)));
+			*resident = m != NULL && vm_page_unit(m)->valid;
+			VM_OBJECT_UNLOCK(object);
+		}
+		resident++;
+	}
+	vm_map_unlock_read(map);
+	return (atop(end - start));
 }
 
 /* A wiring fault for each page, as for a write where the entry allows it: so COW is settled now. */
@@ -572,13 +603,17 @@ unwire_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t wire
 
 	rw_assert_wlocked(&map->lock);
 	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		if ((e->eflags & MAP_ENTRY_ONFAULT) != 0) {
+			e->eflags &= ~MAP_ENTRY_ONFAULT;
+			pmap_unwire(map->pmap, e->start, e->end);
+		}
 		if (e->wired_count != 0 && --e->wired_count == 0 && wired_to > e->start)
 			entry_unwire(map, e, MIN(e->end, wired_to));
-		e = entry_simplify(map, e);
+		e = vm_map_entry_simplify(map, e);
 	}
 	e = vm_map_entry_at_or_after(map, end);
 	if (e != NULL)
-		entry_simplify(map, e);
+		vm_map_entry_simplify(map, e);
 }
 
 int
@@ -588,16 +623,16 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	vm_offset_t done;
 	int rv;
 
-	map_lock_range(map, start, end);
+	vm_map_lock_range(map, start, end);
 	rv = mapped_until(map, start, end) < end ? KERN_INVALID_ADDRESS
-						 : map_clip_range(map, start, end);
+						 : vm_map_clip_range(map, start, end);
 	if (rv != KERN_SUCCESS) {
 		vm_map_unlock(map);
 		return (rv);
 	}
 	ENTRY_RANGE_FOREACH (e, map, start, end) {
 		e->wired_count++;
-		e->eflags |= MAP_ENTRY_TRANSITION;
+		e->eflags = (e->eflags & ~MAP_ENTRY_ONFAULT) | MAP_ENTRY_TRANSITION;
 		map->ntransition++;
 	}
 	vm_map_unlock(map);
@@ -607,7 +642,7 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
 		map->ntransition--;
 		e->eflags &= ~MAP_ENTRY_TRANSITION;
 		if (rv == KERN_SUCCESS)
-			e = entry_simplify(map, e);
+			e = vm_map_entry_simplify(map, e);
 	}
 	if (rv != KERN_SUCCESS)
 		unwire_locked(map, start, end, done);
@@ -617,17 +652,39 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
 }
 
 int
-vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end)
+vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
+	vm_offset_t stop;
+	vm_map_entry_t e;
 	int rv;
 
-	map_lock_range(map, start, end);
-	rv = mapped_until(map, start, end) < end ? KERN_INVALID_ADDRESS
-						 : map_clip_range(map, start, end);
-	if (rv == KERN_SUCCESS)
-		unwire_locked(map, start, end, end);
+	vm_map_lock_range(map, start, end);
+	stop = mapped_until(map, start, end);
+	rv = vm_map_clip_range(map, start, stop);
+	ENTRY_RANGE_FOREACH (e, map, start, stop) {
+		if (rv != KERN_SUCCESS || e->wired_count != 0)
+			continue;
+		e->eflags |= MAP_ENTRY_ONFAULT;
+		pmap_remove(map->pmap, e->start, e->end); /* they come back wired */
+		e = vm_map_entry_simplify(map, e);
+	}
 	vm_map_unlock(map);
-	return (rv);
+	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
+}
+
+int
+vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_offset_t stop;
+	int rv;
+
+	vm_map_lock_range(map, start, end);
+	stop = mapped_until(map, start, end);
+	rv = vm_map_clip_range(map, start, stop);
+	if (rv == KERN_SUCCESS)
+		unwire_locked(map, start, stop, stop);
+	vm_map_unlock(map);
+	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
 }
 
 /*
@@ -657,6 +714,17 @@ static vm_prot_t
 effective_prot(vm_prot_t prot)
 {
 	return (prot != VM_PROT_NONE ? prot | VM_PROT_READ : prot);
+}
+
+/* What a fault in e owes to mlock; the wiring that is under way is not done yet. */
+static inline uint8_t
+entry_wired(vm_map_entry_t e)
+{
+	if (__predict_true(e->wired_count == 0 && (e->eflags & MAP_ENTRY_ONFAULT) == 0))
+		return (0);
+	if (e->wired_count > ((e->eflags & MAP_ENTRY_TRANSITION) != 0 ? 1 : 0))
+		return (MAP_WIRED_PAGE);
+	return ((e->eflags & MAP_ENTRY_ONFAULT) != 0 ? MAP_WIRED_ENTRY : 0);
 }
 
 int
@@ -689,7 +757,7 @@ vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type, struc
 	    .pindex = atop(e->offset + (addr - e->start)),
 	    .prot = effective_prot(e->protection),
 	    .max_prot = e->max_protection,
-	    .wired = e->wired_count > ((e->eflags & MAP_ENTRY_TRANSITION) != 0 ? 1 : 0),
+	    .wired = entry_wired(e),
 	    .nosuper = (e->eflags & MAP_ENTRY_NOSUPER) != 0 || vm_superpages == 0,
 	    .timestamp = map->timestamp,
 	};

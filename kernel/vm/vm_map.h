@@ -35,6 +35,8 @@ struct vm_map_entry {
 #define MAP_ENTRY_TRANSITION 0x20 /* being wired with the map unlocked: others wait */
 #define MAP_ENTRY_SHARED     0x40 /* MAP_SHARED: writes are seen by all who map the object */
 #define MAP_ENTRY_NOSUPER    0x80 /* madvise(MADV_NOHUGEPAGE): small entries only */
+#define MAP_ENTRY_ONFAULT    0x100 /* what is touched is entered wired: mlock2(MLOCK_ONFAULT) */
+#define MAP_ENTRY_DEVICE     0x200 /* a device's memory: may not grow, nor be given back */
 
 struct vm_map {
 	struct rwlock lock; /* rank LR_MAP */
@@ -46,6 +48,7 @@ struct vm_map {
 	vm_size_t size; /* (m) bytes mapped */
 	pmap_t pmap; /* (c) */
 	vm_offset_t min, max; /* (c) [min, max) is what can be mapped */
+	bool wire_future, wire_on_fault; /* (m) mlockall: new mappings are wired, or as ONFAULT */
 	vm_offset_t top; /* (m) vm_map_find looks below it first: the stack is above */
 	void (*name_ref)(void *vp); /* (c) reference counting of name_vp; may be NULL */
 	void (*name_rele)(void *vp); /* (c) */
@@ -95,16 +98,50 @@ int vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end);
 int vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot);
 /* madvise(MADV_DONTNEED): drop pages; anonymous ones are zeros at the next touch.
  * KERN_INVALID_ADDRESS if part is not mapped (the mapped part is done, as in Linux),
- * KERN_INVALID_ARGUMENT if part is wired. */
+ * KERN_INVALID_ARGUMENT if part is wired or a device. */
 int vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /* May superpages be entered in [start, end) from now on? KERN_INVALID_ADDRESS if part is not mapped (the
  * mapped part is done, as in Linux), KERN_RESOURCE_SHORTAGE. */
 int vm_map_allow_superpages(vm_map_t map, vm_offset_t start, vm_offset_t end, bool allow);
 /* May they be at all: 0 or 1, /proc/sys/vm/superpages. */
 extern uint32_t vm_superpages;
-/* Fault in and wire [start, end), or undo it. */
+/*
+ * Which pages from start on are in memory, here or behind: a byte 1 or 0 for each page of [start, end) up to
+ * the first that is not mapped; returns how many pages that is.
+ */
+vm_pindex_t vm_map_mincore(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *resident);
+/* Fault in and wire [start, end). KERN_INVALID_ADDRESS if part is not mapped, or what a fault said: nothing
+ * is wired then. */
 int vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/*
+ * Wire what is touched from now on, as far as it is not wired already. The page tables' entries are wired,
+ * and so the page may not be reclaimed; it is not counted as wired itself. Up to the first part that is not
+ * mapped (KERN_INVALID_ADDRESS).
+ */
+int vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/* Undo both, up to the first part that is not mapped (KERN_INVALID_ADDRESS). */
 int vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end);
+
+/* mremap: [old, old + old_size) becomes [new, new + new_size), with its pages. Sizes in bytes; all
+ * page-aligned. */
+struct vm_map_remap {
+	vm_offset_t old;
+	vm_size_t old_size; /* 0: the mapping at old, which must be shared, gets a second one */
+	vm_size_t new_size; /* at least old_size; what is beyond is new */
+	vm_offset_t new; /* fixed: where to, not overlapping old; on success: where it is */
+	bool may_move, fixed;
+	bool keep; /* leave a mapping of the same behind, without the private pages (DONTUNMAP) */
+	bool
+	    wired; /* set: the entries are wired; the caller faults the moved ones in and wires the rest */
+};
+/*
+ * The old part is one or more entries that are alike and continue each other; a device's may not grow nor be
+ * kept. Grows where it is, if it can. The page tables forget what moved; wirings go along.
+ * KERN_INVALID_ADDRESS: not mapped, or not like that; KERN_INVALID_ARGUMENT: keep of a device, old_size 0 of
+ * private memory; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE. A failure changes nothing, but that a fixed target
+ * may be unmapped by then.
+ */
+int vm_map_remap(vm_map_t map, struct vm_map_remap *r);
 
 /* The entry that contains addr. The map is locked by the caller. NULL if there is none. */
 vm_map_entry_t vm_map_lookup_entry(vm_map_t map, vm_offset_t addr);
@@ -119,10 +156,12 @@ struct vm_map_lookup {
 	vm_pindex_t pindex; /* of the address asked for */
 	vm_prot_t prot; /* what may be entered in the page tables now */
 	vm_prot_t max_prot;
-	bool wired;
+	uint8_t wired; /* MAP_WIRED_*, or 0 */
 	bool nosuper; /* small page-table entries only */
 	uint32_t timestamp;
 };
+#define MAP_WIRED_ENTRY 1 /* to be entered wired */
+#define MAP_WIRED_PAGE  2 /* ... and this map has wired the page */
 /*
  * Resolve addr for a fault of fault_type: makes the object of an anonymous entry and the shadow of a
  * private one that is written, when that is due. KERN_SUCCESS returns with the map read-locked;

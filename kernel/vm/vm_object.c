@@ -188,13 +188,17 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 	}
 }
 
+/* The size first: a fault that comes while we wait for a busy page makes none past the new end. */
 void
 vm_object_set_size(vm_object_t object, vm_pindex_t size)
 {
+	vm_pindex_t old;
+
 	VM_OBJECT_WLOCK(object);
-	if (size < object->size)
-		vm_object_page_remove(object, size, 0);
+	old = object->size;
 	object->size = size;
+	if (size < old)
+		vm_object_page_remove(object, size, 0);
 	VM_OBJECT_UNLOCK(object);
 }
 

@@ -44,7 +44,9 @@ struct vm_object {
 	} un_pager;
 };
 
-#define OBJ_POPULATE   0x0001 /* the pager's populate method may be called (P1) */
+#define OBJ_POPULATE 0x0001 /* the pager's populate method may be called (P1) */
+#define OBJ_AROUND \
+	0x0008 /* ... on a read of a resident page too, for its neighbours (O1); all read-only */
 #define OBJ_DEAD       0x0002 /* on its way out */
 #define OBJ_ONEMAPPING 0x0004 /* each page is mapped at most once: anonymous, never forked */
 

@@ -141,23 +141,6 @@ vm_page_find_least(vm_object_t object, vm_pindex_t pindex)
 	return (super != NULL && (m == NULL || vm_page_pindex(super) < at) ? super : m);
 }
 
-/*
- * Registered device frames lie in one array, mostly in the order of their object: then the answer is
- * the next element. That is no part of a superpage, but perhaps the first page of one, since these begin
- * only where blocks do. The array has an empty element past its end.
- */
-vm_page_t
-vm_page_next(vm_page_t unit)
-{
-	vm_pindex_t n = vm_page_unit_pages(unit), pindex = unit->pindex + n;
-
-	VM_OBJECT_ASSERT_LOCKED(unit->object);
-	if ((unit->flags & (PG_FICTITIOUS | PG_FAKE)) == PG_FICTITIOUS &&
-	    unit[n].object == unit->object && unit[n].pindex == pindex)
-		return (unit + n);
-	return (vm_page_lookup(unit->object, pindex));
-}
-
 static bool
 busy_cas(vm_page_t m, uintptr_t old, uintptr_t new)
 {
@@ -191,8 +174,7 @@ vm_page_trysbusy(vm_page_t m)
 }
 
 /* busy_mtx is taken so that a sleeper that set VPB_WAITERS is on its queue before we wake it. */
-static void
-busy_wakeup(vm_page_t m)
+static void __attribute__((noinline)) busy_wakeup(vm_page_t m)
 {
 	mtx_lock(&busy_mtx);
 	wakeup(m);
@@ -205,7 +187,8 @@ vm_page_xunbusy(vm_page_t m)
 	m = vm_page_unit(m);
 	KASSERT(vm_page_xbusied(m), ("page %#lx is not xbusied by this thread", m->phys_addr));
 	VM_CNT_DEC(v_busied);
-	if ((__atomic_exchange_n(&m->busy, VPB_UNBUSIED, __ATOMIC_SEQ_CST) & VPB_WAITERS) != 0)
+	if (__predict_false(
+		(__atomic_exchange_n(&m->busy, VPB_UNBUSIED, __ATOMIC_SEQ_CST) & VPB_WAITERS) != 0))
 		busy_wakeup(m);
 }
 

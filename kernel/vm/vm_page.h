@@ -113,8 +113,8 @@ extern struct vm_counters vm_cnt;
 
 /* --- vm_phys.c: frames, free blocks, registered device ranges ------------------------------- */
 
-/* Give the allocator the RAM [start, end), page-aligned; pages[] holds a vm_page for each frame,
- * zeroed. Called at boot, before vm_init, for each range of the memory map. */
+/* Give the allocator the RAM [start, end), page-aligned; pages[] holds a vm_page for each frame and one
+ * more, zeroed. Called at boot, before vm_init, for each range of the memory map. */
 void vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages);
 /* Hand frames of an added segment to the free lists; they are PG_RESERVED until then. */
 void vm_phys_free_range(vm_paddr_t start, vm_paddr_t end);
@@ -167,10 +167,6 @@ void vm_page_split(vm_page_t m);
 void vm_page_remove(vm_page_t m);
 /* The page at object[pindex] or NULL; object locked either way. */
 vm_page_t vm_page_lookup(vm_object_t object, vm_pindex_t pindex);
-/* What stands right after unit, a page or superpage, in its object, or NULL; it speaks for itself, too.
- * Object locked either way. */
-vm_page_t vm_page_next(vm_page_t unit);
-
 /* The first page of m's block. */
 static inline vm_page_t
 vm_page_block(vm_page_t m)
@@ -207,6 +203,28 @@ vm_page_pindex(vm_page_t m)
 	vm_page_t unit = vm_page_unit(m);
 
 	return (unit->pindex + (vm_pindex_t)(m - unit));
+}
+/*
+ * The pages of a range of frames lie in one array, which has an empty element past its end, mostly in the order
+ * of their object. Is what stands right after unit, a page or superpage, in its object the next element? That
+ * speaks for itself, too: it is no part of a superpage, but perhaps the first page of one.
+ */
+static inline bool
+vm_page_adjoins(vm_page_t unit)
+{
+	vm_pindex_t n = vm_page_unit_pages(unit);
+
+	return ((unit->flags & PG_FAKE) == 0 && unit[n].object == unit->object &&
+		unit[n].pindex == unit->pindex + n);
+}
+
+/* What stands right after unit in its object, or NULL. Object locked either way. */
+static inline vm_page_t
+vm_page_next(vm_page_t unit)
+{
+	vm_pindex_t n = vm_page_unit_pages(unit);
+
+	return (vm_page_adjoins(unit) ? unit + n : vm_page_lookup(unit->object, unit->pindex + n));
 }
 /* The first page at or after pindex, or NULL; object locked either way. */
 vm_page_t vm_page_find_least(vm_object_t object, vm_pindex_t pindex);

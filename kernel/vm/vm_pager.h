@@ -7,6 +7,7 @@
 
 #include "vm/vm.h"
 #include "vm/vm_object.h"
+#include "vm/vm_page.h"
 
 /* What a pager answers. */
 enum {
@@ -48,6 +49,26 @@ bool vm_pager_has_page(vm_object_t object, vm_pindex_t pindex);
 int vm_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot,
 		      vm_pindex_t *first, vm_pindex_t *last);
 
+/*
+ * For a populate method that has m busied: its neighbours in [*first, *last] are taken on both sides, up to
+ * the first that cannot be; *first and *last become what is busied. take is given an index and the page
+ * that stands there, or NULL; it returns the page, xbusied and valid, or NULL: no.
+ */
+typedef vm_page_t vm_pager_take_fn(vm_object_t object, vm_pindex_t pindex, vm_page_t m);
+static inline void
+vm_pager_widen(vm_page_t m, vm_pindex_t *first, vm_pindex_t *last, vm_pager_take_fn *take)
+{
+	vm_object_t object = m->object;
+	vm_pindex_t lo = m->pindex, hi = lo, end = *last;
+
+	while (hi < end && (m = take(object, hi + 1, vm_page_next(m))) != NULL)
+		hi++;
+	while (lo > *first && take(object, lo - 1, vm_page_lookup(object, lo - 1)) != NULL)
+		lo--;
+	*first = lo;
+	*last = hi;
+}
+
 /* --- device_pager.c ------------------------------------------------------------------------ */
 
 /* What a driver supplies; needs cdev_pg_fault or cdev_pg_populate or both (P2). */
@@ -79,6 +100,10 @@ void cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
 
 /* Zero-filled RAM of size pages, never reclaimed, that programs can map and the kernel shares. NULL: ENOMEM. */
 vm_object_t phys_pager_allocate(vm_pindex_t size);
+/* Fault-around: a read of a mapped file page maps the resident pages of its window of so many, too; 0 or
+ * 1: it alone. */
+extern uint32_t vm_fault_around; /* (a) */
+#define VM_FAULT_AROUND_MAX 512
 /* A file's object; getpage fills one absent page (a hole if NULL: zeros). NULL: ENOMEM. */
 vm_object_t vnode_pager_allocate(void *handle, vm_pindex_t size,
 				 int (*getpage)(void *handle, vm_page_t m));

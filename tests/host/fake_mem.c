@@ -27,7 +27,7 @@ fake_boot(size_t frames)
 	ram = mmap(NULL, ptoa(frames), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	T_OK(ram != MAP_FAILED);
 	memset(ram, 0xa5, ptoa(frames));
-	fake_ram_pages = mmap(NULL, frames * sizeof(struct vm_page), PROT_READ | PROT_WRITE,
+	fake_ram_pages = mmap(NULL, (frames + 1) * sizeof(struct vm_page), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	T_OK(fake_ram_pages != MAP_FAILED);
 	vm_phys_add_seg(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(frames), fake_ram_pages);

@@ -308,7 +308,42 @@ test_stress(void)
 	teardown(s);
 }
 
+/* A wired superpage that is unlocked in part: its members' own `valid` means nothing, and none may be freed. */
+static void
+test_S3_unwiring_a_part_of_a_superpage(void)
+{
+	struct space *s = setup("whole");
+
+	T_EQ(vm_map_wire(&s->map, VA, VA + FAKE_VRAM_SIZE), KERN_SUCCESS);
+	T_EQ(vm_map_unwire(&s->map, VA + ptoa(3), VA + ptoa(700)), KERN_SUCCESS);
+	for (uint64_t i = 0; i < NPAGES; i++)
+		space_write(s, VA + ptoa(i), i);
+	T_EQ(vm_map_unwire(&s->map, VA, VA + FAKE_VRAM_SIZE), KERN_SUCCESS);
+	T_EQ(fake_pmap.wired, 0);
+	T_EQ(space_read(s, VA + ptoa(NPAGES - 1)), NPAGES - 1);
+	teardown(s);
+}
+
+/* Which pages are in memory: all of a populated superpage. */
+static void
+test_S3_mincore_of_a_superpage(void)
+{
+	struct space *s = setup("whole");
+	uint8_t vec[8] = {0};
+
+	T_EQ(vm_map_mincore(&s->map, VA + ptoa(510), VA + ptoa(518), vec), 8);
+	for (int i = 0; i < 8; i++)
+		T_EQ(vec[i], 0);
+	T_EQ(space_read(s, VA), space_read(s, VA));
+	T_EQ(vm_map_mincore(&s->map, VA + ptoa(510), VA + ptoa(518), vec), 8);
+	for (int i = 0; i < 8; i++)
+		T_EQ(vec[i], 1);
+	teardown(s);
+}
+
 static const struct host_test tests[] = {
+    TEST(test_S3_unwiring_a_part_of_a_superpage),
+    TEST(test_S3_mincore_of_a_superpage),
     TEST(test_Y1_single),
     TEST(test_Y1_off),
     TEST(test_Y1_window_16),

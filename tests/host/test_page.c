@@ -219,7 +219,7 @@ test_frames_nobody_registered(void)
 static void
 test_reserved_frames_are_not_handed_out(void)
 {
-	static struct vm_page pages[64];
+	static struct vm_page pages[64 + 1];
 	vm_paddr_t start = 0x8000000;
 	vm_page_t m;
 	size_t n = 0;
