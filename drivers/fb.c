@@ -135,13 +135,16 @@ fb_write(void *softc __unused, struct uio *uio, struct file *fp __unused)
 {
 	uint64_t size = fb.backend->size, offset = uio->uio_offset;
 	size_t len;
+	int error;
 
 	if (offset > size)
 		return (EFBIG);
 	len = MIN(uio->uio_resid, size - offset);
 	if (len == 0 && uio->uio_resid > 0)
 		return (uio->uio_resid > size ? EFBIG : ENOSPC);
-	return (uiomove(fb.vram + offset, len, uio));
+	error = uiomove(fb.vram + offset, len, uio);
+	fb_damage_mark(offset, len); /* all of it, wherever an error ended it */
+	return (error);
 }
 
 static uint64_t
@@ -159,7 +162,9 @@ fb_mmap(void *softc __unused, uint64_t offset, uint64_t size, vm_prot_t prot, bo
 
 	if (offset > vram || size > vram - offset)
 		return (EINVAL);
+	rw_rlock(&fb.lock);
 	*object = fb_pager_object(prot, &error);
+	rw_unlock(&fb.lock);
 	*phase = fb.backend->pa;
 	return (*object != NULL ? 0 : error);
 }
@@ -266,6 +271,7 @@ int
 fb_probe(void)
 {
 	fb_pager_init();
+	fb_damage_init();
 	if (fb.backend == NULL)
 		klog(LOG_NOTICE, "fb0: no framebuffer, the console is on the serial port only");
 	return (cdev_register(&fb_cdev));

@@ -6,6 +6,7 @@
  *   fb.c                the device: registration, read, write, mmap, who may draw
  *   fb_ioctl.c          Linux's structures, and modes asked for by programs
  *   fb_pager.c          the pages of VRAM, by policy
+ *   fb_damage.c         which of them were drawn on
  */
 #pragma once
 
@@ -43,7 +44,7 @@ struct fb_backend {
 
 /* Locks: (c) constant once registered  (f) lock  (a) atomic */
 struct fb_softc {
-	struct rwlock lock; /* rank LR_FILE; one mode change at a time */
+	struct rwlock lock; /* rank LR_FILE; one mode change at a time, no object made meanwhile */
 	const struct fb_backend *backend; /* (c) NULL: no screen */
 	uint8_t *vram; /* (c) the kernel's view */
 	vm_page_t pages; /* (c) of VRAM's frames, in order */
@@ -78,7 +79,26 @@ uint32_t fb_pixel(uint32_t rgb);
 /* fb_ioctl.c: the cdevsw method. */
 int fb_ioctl(void *softc, uint64_t cmd, uint64_t arg);
 
-/* fb_pager.c: the object of all VRAM, with a reference; NULL and *error. */
+/* fb_pager.c: the object of all VRAM, with a reference; NULL and *error. fb.lock is held. */
 vm_object_t fb_pager_object(vm_prot_t prot, int *error);
+/* Take all mapped pages of VRAM back from everybody (R1): the next touch faults. fb.lock may be
+ * held. */
+void fb_pager_revoke(void);
 /* Take the policy from the command line. */
 void fb_pager_init(void);
+
+/* fb_damage.c. */
+bool fb_damage_enabled(void);
+/* [offset, offset + len) of VRAM was written, not through a mapping of a program's. No lock is
+ * needed. */
+void fb_damage_mark(uint64_t offset, uint64_t len);
+/*
+ * Set the bits of the damaged ones of the pages [first, first + npages) in bitmap, which is
+ * zeroed, from the lowest bit of its first byte on, and arm those pages again, in one step;
+ * *damaged: how many. EINVAL: VRAM has no such pages; EOPNOTSUPP: tracking is off.
+ */
+int fb_damage_take(vm_pindex_t first, vm_pindex_t npages, uint8_t *bitmap, uint32_t *damaged);
+/* Undo that: they are damaged still, for the next one to take. */
+void fb_damage_put_back(vm_pindex_t first, vm_pindex_t npages, const uint8_t *bitmap);
+/* Take the setting from the command line; VRAM's pages are known by now. */
+void fb_damage_init(void);

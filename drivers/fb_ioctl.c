@@ -1,10 +1,11 @@
 /*
- * Linux's fbdev ioctls on /dev/fb0: its structures, what they say of the mode, and mode changes.
- * Modes are pixels only: timings are accepted and not kept, and the format of a pixel is the
- * backend's.
+ * Linux's fbdev ioctls on /dev/fb0: its structures, what they say of the mode, and mode changes;
+ * and one of our own, to take the damage. Modes are pixels only: timings are accepted and not
+ * kept, and the format of a pixel is the backend's.
  */
 #include "drivers/fb.h"
 #include "kern/errno.h"
+#include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/string.h"
@@ -14,6 +15,8 @@
 #define FBIOGET_FSCREENINFO 0x4602
 #define FBIOPAN_DISPLAY     0x4606
 #define FBIOBLANK           0x4611
+
+#define FBIO_QUIRE_DAMAGE 0xc0185101 /* _IOWR('Q', 1, struct quire_fb_damage) */
 
 #define FB_TYPE_PACKED_PIXELS 0
 #define FB_VISUAL_TRUECOLOR   2
@@ -49,6 +52,15 @@ struct fb_var_screeninfo {
 	    vsync_len, sync, vmode, rotate, colorspace, reserved[4];
 };
 _Static_assert(sizeof(struct fb_var_screeninfo) == 160, "Linux's size");
+
+/* docs/damage.md */
+struct quire_fb_damage {
+	uint64_t bitmap; /* address: a bit for each page, the lowest of the first byte first */
+	uint32_t first, npages; /* the pages asked about */
+	uint32_t damaged; /* out: how many bits are set */
+	uint32_t reserved; /* 0 */
+};
+_Static_assert(sizeof(struct quire_fb_damage) == 0x18, "the size in its number");
 
 static struct fb_bitfield
 bitfield(struct fb_channel c)
@@ -129,10 +141,13 @@ activate(const struct fb_mode *mode)
 
 	rw_assert_wlocked(&fb.lock);
 	fb_hold();
-	if (be->set_mode != NULL && !same_geometry(mode, &fb.mode))
+	if (be->set_mode != NULL && !same_geometry(mode, &fb.mode)) {
 		be->set_mode(mode);
-	else if (be->pan != NULL)
+		fb_pager_revoke(); /* R1: what programs drew was for another mode */
+		fb_damage_mark(0, be->size);
+	} else if (be->pan != NULL) {
 		be->pan(mode->x, mode->y);
+	}
 	fb.mode = *mode;
 	fb_release();
 }
@@ -200,6 +215,36 @@ pan(void *uaddr)
 	return (error);
 }
 
+/* What the program cannot be told of is not lost: it stays for the next call. */
+static int
+take_damage(struct quire_fb_damage *uaddr)
+{
+	struct quire_fb_damage d;
+	uint8_t *bitmap;
+	size_t len;
+	int error;
+
+	error = copyin(uaddr, &d, sizeof(d));
+	if (error != 0)
+		return (error);
+	if (d.reserved != 0 || d.npages > atop(FB_VRAM_MAX))
+		return (EINVAL);
+	len = (d.npages + 7) / 8;
+	bitmap = kmalloc(MAX(len, 1ul), M_ZERO);
+	if (bitmap == NULL)
+		return (ENOMEM);
+	error = fb_damage_take(d.first, d.npages, bitmap, &d.damaged);
+	if (error == 0) {
+		error = copyout(bitmap, (void *)d.bitmap, len);
+		if (error == 0)
+			error = copyout(&d, uaddr, sizeof(d));
+		if (error != 0)
+			fb_damage_put_back(d.first, d.npages, bitmap);
+	}
+	kfree(bitmap);
+	return (error);
+}
+
 int
 fb_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg)
 {
@@ -214,6 +259,8 @@ fb_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg)
 		return (get_fix(uaddr));
 	case FBIOPAN_DISPLAY:
 		return (pan(uaddr));
+	case FBIO_QUIRE_DAMAGE:
+		return (take_damage(uaddr));
 	case FBIOBLANK: /* no backend can: what Linux says then */
 		return (EINVAL);
 	default:

@@ -152,8 +152,9 @@ release_range(vm_pindex_t first, vm_pindex_t end)
  * Short of memory past pidx the range ends there: what was asked for is there, the rest faults
  * later.
  *
- * Neither fault_type nor max_prot matters: VRAM may be read and written by whoever may map it, and
- * no write needs to be told (P23).
+ * Neither fault_type nor max_prot matters: VRAM may be read and written by whoever may map it
+ * (P23). With damage tracking the call may be about a write to resident pages (W1): policy says
+ * for how many, and to return them is all there is to do, for the handler marks them.
  */
 static int
 fb_pg_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __unused,
@@ -240,8 +241,27 @@ static const struct cdev_pager_ops fb_pager_ops = {
 vm_object_t
 fb_pager_object(vm_prot_t prot, int *error)
 {
-	return (cdev_pager_allocate(&fb, OBJT_MGTDEVICE, &fb_pager_ops, "fb0", fb.backend->size,
-				    prot, 0, error));
+	vm_object_t object = cdev_pager_allocate(&fb, OBJT_MGTDEVICE, &fb_pager_ops, "fb0",
+						 fb.backend->size, prot, 0, error);
+
+	rw_assert_locked(&fb.lock);
+	if (object != NULL && fb_damage_enabled()) {
+		VM_OBJECT_WLOCK(object);
+		object->flags |= OBJ_WRITE_NOTIFY;
+		VM_OBJECT_UNLOCK(object);
+	}
+	return (object);
+}
+
+void
+fb_pager_revoke(void)
+{
+	vm_object_t object = cdev_pager_lookup(&fb);
+
+	if (object == NULL)
+		return;
+	cdev_pager_revoke(object, 0, object->size);
+	vm_object_deallocate_later(object); /* fb.lock is held (R4) */
 }
 
 /* The N of "window:N": 1 to WINDOW_MAX; 0 if it is anything else. */

@@ -12,6 +12,7 @@
 #include "kern/panic.h"
 #include "kern/proc.h"
 #include "kern/random.h"
+#include "kern/task.h"
 #include "vm/vm_page.h"
 
 static void
@@ -63,6 +64,7 @@ static const struct {
     {"pmap: the kernel's own page tables", pmap_bootstrap},
     {"memory: a page for each frame", amd64_mem_init},
     {"threads and scheduler", sched_init},
+    {"tasks", task_init},
     {"interrupt controllers", apic_init},
     {"clock and timer", timer_init},
     {"random numbers", random_init},

@@ -265,6 +265,20 @@ struct procnode {
 };
 #define PROCNODE(vp) container_of(vp, struct procnode, pn_vnode)
 
+static void
+show_sysctl(struct text *t, const struct sysctl *sc)
+{
+	size_t len = 511;
+
+	while (text_room(t, len + 1)) {
+		len = (size_t)sc->sc_show(t->buf, t->size);
+		if (len < t->size) {
+			t->len = len;
+			return;
+		}
+	}
+}
+
 static struct text
 render(struct vnode *vp)
 {
@@ -273,8 +287,8 @@ render(struct vnode *vp)
 
 	if (pn->pn_sysctl == NULL)
 		pn->pn_show(&t);
-	else if (text_room(&t, 512))
-		t.len = pn->pn_sysctl->sc_show(t.buf, 512);
+	else
+		show_sysctl(&t, pn->pn_sysctl);
 	return (t);
 }
 
@@ -412,7 +426,10 @@ procfs_init(void)
 	for (size_t i = 0; i < nitems(files); i++)
 		add_file(files[i].path, files[i].type, files[i].show, NULL);
 	SET_FOREACH (sc, sysctl) {
-		ksnprintf(path, sizeof(path), "sys/%s", (*sc)->sc_path);
+		if ((*sc)->sc_path[0] == '/')
+			strlcpy(path, (*sc)->sc_path + 1, sizeof(path));
+		else
+			ksnprintf(path, sizeof(path), "sys/%s", (*sc)->sc_path);
 		add_file(path, VREG, NULL, *sc);
 	}
 }

@@ -7,8 +7,10 @@
 #include "kern/types.h"
 
 struct sysctl {
-	const char *sc_path; /* below /proc/sys, e.g. "dev/fb/populate" */
-	/* Write the value as text with a newline into buf (size bytes); returns its length. */
+	const char
+	    *sc_path; /* below /proc/sys, e.g. "dev/fb/populate"; below /proc with a "/" in front */
+	/* Write the value as text with a newline into buf (size bytes, at least 512); returns its
+	 * length. If that is size or more it is called again with more room. */
 	int (*sc_show)(char *buf, size_t size);
 	/* Set from NUL-terminated text without its newline; 0 or an errno. NULL: read-only (EACCES). */
 	int (*sc_store)(const char *text);

@@ -3,6 +3,9 @@
  * (cdev_pg_fault), a range at a time (cdev_pg_populate), or both. Owns the list of device objects, by
  * handle: all mappings of a device share one.
  *
+ * A driver may take pages back while they are mapped (revocation, R1 to R4), under its own locks.
+ * So the driver's destructor may become due under them too; then it is a task for later.
+ *
  * Managed (OBJT_MGTDEVICE): pages from vm_phys_fictitious_reg_range, which can be taken out of every
  * map again. Unmanaged (OBJT_DEVICE): pages from vm_page_getfake, which cannot.
  */
@@ -10,13 +13,17 @@
 #include "vm/vm_page.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
+#include "kern/log.h"
 #include "kern/panic.h"
+#include "kern/task.h"
 
 /* Locks: (c) constant  (d) dev_mtx */
 struct dev_entry {
 	LIST_ENTRY(dev_entry) link; /* (d) */
 	void *handle; /* (c) */
-	vm_object_t object; /* (d) NULL while the constructor runs */
+	const struct cdev_pager_ops *ops; /* (c) */
+	vm_object_t object; /* (d) NULL while the constructor or the destructor runs */
+	struct task end; /* the destructor, when it has to wait */
 };
 
 static struct mtx dev_mtx = MTX_INITIALIZER("device pager", LR_LEAF);
@@ -99,9 +106,9 @@ dev_remove(struct dev_entry *de)
 }
 
 static vm_object_t
-dev_make(struct dev_entry *de, enum obj_type type, const struct cdev_pager_ops *ops,
-	 const char *name, vm_ooffset_t size)
+dev_make(struct dev_entry *de, enum obj_type type, const char *name, vm_ooffset_t size)
 {
+	const struct cdev_pager_ops *ops = de->ops;
 	vm_object_t object = vm_object_allocate(type, atop(round_page(size)));
 
 	if (object == NULL)
@@ -143,6 +150,7 @@ cdev_pager_allocate(void *handle, enum obj_type type, const struct cdev_pager_op
 	if (de == NULL)
 		return (NULL);
 	de->handle = handle;
+	de->ops = ops;
 	object = dev_find_or_reserve(de);
 	if (object != NULL) {
 		kfree(de);
@@ -151,7 +159,7 @@ cdev_pager_allocate(void *handle, enum obj_type type, const struct cdev_pager_op
 		return (object);
 	}
 	*error = ops->cdev_pg_ctor != NULL ? ops->cdev_pg_ctor(handle, size, prot, foff) : 0;
-	object = *error == 0 ? dev_make(de, type, ops, name, size) : NULL;
+	object = *error == 0 ? dev_make(de, type, name, size) : NULL;
 	if (object != NULL)
 		return (object);
 	if (*error == 0) {
@@ -164,17 +172,34 @@ cdev_pager_allocate(void *handle, enum obj_type type, const struct cdev_pager_op
 }
 
 static void
+dev_end(void *arg)
+{
+	struct dev_entry *de = arg;
+
+	if (de->ops->cdev_pg_dtor != NULL)
+		de->ops->cdev_pg_dtor(de->handle);
+	dev_remove(de);
+}
+
+/* R2, R4: the destructor runs once and with no lock held; the handle is free for a new object
+ * after it. */
+static void
 dev_pager_dealloc(vm_object_t object)
 {
+	bool later = (object->flags & OBJ_END_LATER) != 0;
 	struct dev_entry *de;
 
-	if (object->un_pager.devp.ops->cdev_pg_dtor != NULL)
-		object->un_pager.devp.ops->cdev_pg_dtor(object->handle);
+	KASSERT(later || locks_held() == 0,
+		("R4: %s: the last mapping went under a lock", vm_pager_name(object)));
 	mtx_lock(&dev_mtx);
 	de = dev_find(object->handle);
-	mtx_unlock(&dev_mtx);
 	KASSERT(de != NULL && de->object == object, ("device object is not in the list"));
-	dev_remove(de);
+	de->object = NULL;
+	mtx_unlock(&dev_mtx);
+	if (later)
+		task_enqueue(&de->end, dev_end, de);
+	else
+		dev_end(de);
 }
 
 /* P3, P8: without a fault method there is no ordinary way, and never a silent page of zeros. */
@@ -202,13 +227,20 @@ dev_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot
 							    first, last));
 }
 
-void
+int
 cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 {
+	if (object->type != OBJT_MGTDEVICE) {
+		klog(LOG_ERR, "R1: %s: unmanaged pages cannot be revoked", vm_pager_name(object));
+		return (EOPNOTSUPP);
+	}
+	if (start >= end)
+		return (0);
 	VM_OBJECT_WLOCK(object);
 	object->generation++;
 	vm_object_page_remove(object, start, end);
 	VM_OBJECT_UNLOCK(object);
+	return (0);
 }
 
 /* One pager, two object types: what differs is the pages a driver may give (vm_fault_populate.c). */

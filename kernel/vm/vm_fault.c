@@ -5,8 +5,9 @@
  *                      │
  *               vm_fault_soft ───────▶ the page is resident in the first object: enter it, done
  *                      │ no
- *               vm_fault_populate ───▶ the pager installs a whole range at once: enter it, done
- *                      │ it does not      (vm_fault_populate.c; docs/populate.md)
+ *               vm_fault_populate ───▶ the pager installs a whole range at once, or is told of the
+ *                      │ it does not      first write to one that it tracks (W1): enter it, done
+ *                      │                  (vm_fault_populate.c; docs/populate.md)
  *               vm_fault_search        down the shadow chain: first object → backing → backing ...
  *                │     │     │
  *         resident   absent   absent, and the chain ends in anonymous memory
@@ -29,6 +30,9 @@
 #include "vm/vm_fault.h"
 #include "vm/vm_pager.h"
 #include "kern/panic.h"
+
+#define RESTARTS_AT_ONCE 16 /* of one fault, then it pauses */
+#define RESTART_PAUSE    1000000 /* ns */
 
 void
 fault_unlock_map(struct faultstate *fs)
@@ -82,7 +86,8 @@ fault_extent(struct faultstate *fs, vm_pindex_t *before)
 	vm_page_t unit = vm_page_unit(fs->m);
 	vm_pindex_t after;
 
-	if (fs->wire || fs->object != fs->at.object || vm_page_unit_pages(unit) == 1)
+	if (fs->wire || fs->object != fs->at.object || vm_page_unit_pages(unit) == 1 ||
+	    (fs->object->flags & OBJ_WRITE_NOTIFY) != 0) /* each page has rights of its own (W1) */
 		return (1);
 	*before = MIN((vm_pindex_t)(fs->m - unit), atop(fs->vaddr - fs->at.start));
 	after = MIN(vm_page_unit_pages(unit) - (vm_pindex_t)(fs->m - unit),
@@ -99,8 +104,8 @@ fault_enter_page(struct faultstate *fs, vm_prot_t prot)
 
 	if (__predict_false((fs->m->flags & PG_BLOCK) != 0))
 		n = fault_extent(fs, &before);
-	rv = pmap_enter(fs->map->pmap, fs->vaddr - ptoa(before), fs->m - before, n, prot,
-			fault_enter_flags(fs, fs->wire));
+	rv = pmap_enter(fs->map->pmap, fs->vaddr - ptoa(before), fs->m - before, n,
+			fault_page_prot(fs->m, prot), fault_enter_flags(fs, fs->wire));
 	if (rv != KERN_SUCCESS)
 		return (rv);
 	if (((fs->fault_type | (n > 1 ? prot : 0)) & VM_PROT_WRITE) != 0) /* S4 */
@@ -114,12 +119,6 @@ fault_enter_page(struct faultstate *fs, vm_prot_t prot)
 		*fs->m_hold = fs->m;
 	}
 	return (rv);
-}
-
-static bool
-usable(vm_page_t m)
-{
-	return (m != NULL && vm_page_unit(m)->valid && !vm_page_busied(m));
 }
 
 /* From the first object's read lock to its write lock, and look again if it was let go in between. */
@@ -142,7 +141,7 @@ static enum fault_result
 vm_fault_soft(struct faultstate *fs)
 {
 	fs->m = vm_page_lookup(fs->object, fs->pindex);
-	if (!usable(fs->m) || fault_around_wanted(fs)) {
+	if (!fault_usable(fs->m) || fault_around_wanted(fs) || fault_write_notify(fs)) {
 		fault_upgrade(fs);
 		return (FAULT_CONTINUE);
 	}
@@ -175,6 +174,7 @@ static enum fault_result
 vm_fault_getpages(struct faultstate *fs)
 {
 	vm_object_t object = fs->object;
+	uint32_t generation = object->generation;
 	vm_page_t m;
 	int rv;
 
@@ -189,21 +189,23 @@ vm_fault_getpages(struct faultstate *fs)
 	vm_object_pip_add(object, 1);
 	fault_unlock_map(fs);
 	rv = vm_pager_get_page(object, &m, fs->fault_type);
-	if (rv == VM_PAGER_OK) {
+	if (rv != VM_PAGER_OK) {
+		vm_page_free(m);
+	} else if (object->generation != generation) { /* R3 */
+		vm_object_page_drop(m);
+	} else {
 		vm_page_activate(m);
 		vm_page_xunbusy(m);
 		fs->major = true;
-	} else {
-		vm_page_free(m);
 	}
 	vm_object_pip_wakeup(object);
 	VM_OBJECT_UNLOCK(object);
-	vm_object_deallocate(object);
 	fs->object = NULL;
 	fs->rv = KERN_FAILURE;
-	return (rv == VM_PAGER_OK      ? FAULT_RESTART
-		: rv == VM_PAGER_AGAIN ? FAULT_WAIT
-				       : FAULT_FAILED);
+	return (fault_let_go(fs, object,
+			     rv == VM_PAGER_OK      ? FAULT_RESTART
+			     : rv == VM_PAGER_AGAIN ? FAULT_WAIT
+						    : FAULT_FAILED));
 }
 
 /* A new page in the first object, xbusied; its contents are up to the caller. */
@@ -255,7 +257,7 @@ static enum fault_result
 vm_fault_search(struct faultstate *fs)
 {
 	for (;; fault_step_down(fs)) {
-		if (usable(fs->m))
+		if (fault_usable(fs->m))
 			return (FAULT_CONTINUE);
 		if (fs->m != NULL && vm_page_busied(fs->m))
 			return (fault_busy_wait(fs, fs->m));
@@ -294,13 +296,20 @@ vm_fault_copy(struct faultstate *fs)
 	return (FAULT_CONTINUE);
 }
 
-/* A page that is not in the first object is shared with others: read-only, so that a write comes back. */
+/*
+ * A page that is not in the first object is shared with others: read-only, so that a write comes
+ * back. A write has been told to the page's pager by now, or cannot be (P4, P8): the page is
+ * tracked no more.
+ */
 static enum fault_result
 vm_fault_enter(struct faultstate *fs)
 {
 	vm_prot_t prot = fs->object == fs->at.object ? fs->at.prot : fs->at.prot & ~VM_PROT_WRITE;
-	int rv = fault_enter_page(fs, prot);
+	int rv;
 
+	if ((fs->fault_type & VM_PROT_WRITE) != 0)
+		fs->m->tracked = false;
+	rv = fault_enter_page(fs, prot);
 	if (vm_page_xbusied(fs->m))
 		vm_page_xunbusy(fs->m);
 	return (fault_unlock(fs, rv == KERN_SUCCESS ? FAULT_DONE : FAULT_WAIT));
@@ -320,6 +329,26 @@ fault_stages(struct faultstate *fs)
 	return (vm_fault_enter(fs));
 }
 
+/*
+ * P19: before a fault starts over. It is counted; a fault that has done so many times, because
+ * others change the map or revoke the pages as fast as it comes, lets them go on for a moment.
+ * False: killed.
+ */
+static bool __slow_path
+fault_again(struct faultstate *fs, enum fault_result why)
+{
+	VM_CNT_INC(v_fault_restarts);
+	if (++fs->restarts > vm_cnt.v_fault_restarts_max)
+		vm_cnt.v_fault_restarts_max = fs->restarts;
+	if (why == FAULT_WAIT)
+		return (vm_wait() == 0 && !thread_killed());
+	if (fs->restarts % RESTARTS_AT_ONCE == 0 && !thread_killed()) {
+		VM_CNT_INC(v_fault_pauses);
+		rw_sleep(&vm_cnt.v_fault_pauses, NULL, SLEEP_KILL, RESTART_PAUSE);
+	}
+	return (!thread_killed());
+}
+
 int
 vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_page_t *m_hold)
 {
@@ -332,10 +361,13 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_pa
 
 	VM_CNT_INC(v_faults);
 	while ((r = fault_stages(&fs)) == FAULT_RESTART || r == FAULT_WAIT) {
-		VM_CNT_INC(v_fault_restarts);
-		if ((r == FAULT_WAIT && vm_wait() != 0) || thread_killed())
-			return (KERN_ABORTED);
+		if (!fault_again(&fs, r)) {
+			fs.rv = KERN_ABORTED;
+			break;
+		}
 	}
+	if (__predict_false(fs.kept != NULL))
+		vm_object_deallocate_later(fs.kept);
 	if (r != FAULT_DONE)
 		return (fs.rv);
 	vm_fault_count(fs.major);

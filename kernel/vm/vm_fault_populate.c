@@ -3,8 +3,8 @@
  * entry maps are entered in the page tables at once. docs/populate.md is the contract; the clause
  * names here (P1..) are its.
  *
- *   populate_wanted     P4   is this a fault for the method?
- *   populate_call       P5   unlock the map, ask the pager
+ *   populate_wanted     P4   is this a fault for the method? W1: a write it wants to know of?
+ *   populate_call       P5   unlock the map, ask the pager; R3: were pages revoked meanwhile?
  *   populate_check      P7   believe nothing: every page of the range, in every build
  *   populate_relock     P11  the map again; P12: did it change while the pager slept?
  *   populate_clip       P13  the part of the range that the entry maps
@@ -29,16 +29,27 @@ populate_wanted(struct faultstate *fs)
 {
 	vm_object_t object = fs->at.object;
 
-	return ((object->flags & OBJ_POPULATE) != 0 && !fs->no_populate &&
-		object->backing_object == NULL && fs->at.pindex < object->size &&
-		(fs->m == NULL ? object->shadow_count == 0 : fault_around_wanted(fs)));
+	if ((object->flags & OBJ_POPULATE) == 0 || fs->no_populate ||
+	    object->backing_object != NULL || fs->at.pindex >= object->size)
+		return (false);
+	if (fs->m == NULL)
+		return (object->shadow_count == 0);
+	return (fault_around_wanted(fs) ||
+		(object->shadow_count == 0 && fault_write_notify(fs) && fault_usable(fs->m)));
 }
 
-/* On return the object is write-locked, referenced and in progress; the map is unlocked. */
+/*
+ * On return the object is write-locked, referenced and in progress; the map is unlocked. *stale:
+ * pages were revoked during the call. Only a range that is busied now and was not revoked can be
+ * entered later: a revocation that comes from now on waits for the busy pages, and takes them
+ * afterwards.
+ */
 static int
-populate_call(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
+populate_call(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last, bool *stale)
 {
 	vm_object_t object = fs->at.object;
+	uint32_t generation = object->generation;
+	int rv;
 
 	*first = atop(fs->at.offset);
 	*last = MIN(*first + atop(fs->at.end - fs->at.start), object->size) - 1;
@@ -46,8 +57,9 @@ populate_call(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
 	vm_object_pip_add(object, 1);
 	fault_unlock_map(fs);
 	VM_CNT_INC(v_populate_calls);
-	return (
-	    vm_pager_populate(object, fs->at.pindex, fs->fault_type, fs->at.max_prot, first, last));
+	rv = vm_pager_populate(object, fs->at.pindex, fs->fault_type, fs->at.max_prot, first, last);
+	*stale = object->generation != generation;
+	return (rv);
 }
 
 /* Undo populate_call; the fault answers result. */
@@ -57,10 +69,7 @@ populate_leave(struct faultstate *fs, enum fault_result result)
 	vm_object_t object = fs->at.object;
 
 	vm_object_pip_wakeup(object);
-	result = fault_unlock(fs, result);
-	vm_object_deallocate(
-	    object); /* the last one, if all was unmapped meanwhile: no lock is held */
-	return (result);
+	return (fault_let_go(fs, object, fault_unlock(fs, result)));
 }
 
 static bool
@@ -104,7 +113,7 @@ populate_check(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 		return ("the range does not contain pidx");
 	if (last >= object->size)
 		return ("the range ends past the object");
-	unit = vm_page_lookup(object, first);
+	fs->m = unit = vm_page_lookup(object, first); /* ours, so populate_enter finds it there */
 	if (unit != NULL)
 		unit = vm_page_unit(unit);
 	for (;; unit = vm_page_next(unit)) {
@@ -117,11 +126,11 @@ populate_check(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 	}
 }
 
-/* P15: unbusy [first, last], as far as the pages are there and ours; returns how many were. */
+/* End the pages of [first, last] that are there and busied by us by done; returns how many were. */
 static vm_pindex_t
-populate_release(vm_object_t object, vm_pindex_t first, vm_pindex_t last)
+for_busied(vm_object_t object, vm_pindex_t first, vm_pindex_t last, void (*done)(vm_page_t m))
 {
-	vm_pindex_t released = 0;
+	vm_pindex_t n = 0;
 	vm_page_t m;
 
 	while (first <= last && (m = vm_page_find_least(object, first)) != NULL &&
@@ -130,11 +139,36 @@ populate_release(vm_object_t object, vm_pindex_t first, vm_pindex_t last)
 		first = m->pindex + vm_page_unit_pages(m);
 		if (!vm_page_xbusied(m))
 			continue;
-		released += vm_page_unit_pages(m);
-		vm_page_deactivate(m);
-		vm_page_xunbusy(m);
+		n += vm_page_unit_pages(m);
+		done(m);
 	}
-	return (released);
+	return (n);
+}
+
+static void
+give_up_page(vm_page_t m)
+{
+	vm_page_deactivate(m);
+	vm_page_xunbusy(m);
+}
+
+/* P15: unbusy [first, last], as far as the pages are there and ours; returns how many were. */
+static vm_pindex_t
+populate_release(vm_object_t object, vm_pindex_t first, vm_pindex_t last)
+{
+	return (for_busied(object, first, last, give_up_page));
+}
+
+/* R3: what a call installed during which pages were revoked may be of before: out of the object
+ * again, and once more. The range is not believed: all that is ours goes. */
+static enum fault_result
+populate_stale(struct faultstate *fs)
+{
+	vm_object_t object = fs->at.object;
+
+	VM_CNT_INC(v_populate_restarts);
+	for_busied(object, 0, object->size - 1, vm_object_page_drop);
+	return (populate_leave(fs, FAULT_RESTART));
 }
 
 /* P10: a kernel bug, named; without INVARIANTS the fault fails and everyone else goes on. */
@@ -184,7 +218,8 @@ populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
 
 	if (*first < map_first) {
 		VM_CNT_ADD(v_populate_clipped, map_first - *first);
-		unit = vm_page_unit(vm_page_lookup(fs->at.object, map_first));
+		fs->m = vm_page_lookup(fs->at.object, map_first);
+		unit = vm_page_unit(fs->m);
 		if (unit->pindex > *first)
 			populate_release(fs->at.object, *first, unit->pindex - 1);
 		*first = map_first;
@@ -227,24 +262,41 @@ run_done(vm_page_t m, vm_pindex_t n, bool dirty, bool is_last)
 	}
 }
 
-/* The entry's rights; but a file's pages are read-only until they are written, so that reading dirties none
- * of them: a write comes back by the soft path. */
+/* The rights of m's entry: a file's pages are read-only until they are written, so that reading dirties
+ * none of them: a write comes back by the soft path. */
 static vm_prot_t
-enter_prot(const struct faultstate *fs)
+enter_prot(const struct faultstate *fs, vm_page_t m)
 {
-	bool tracked =
+	bool around =
 	    (fs->at.object->flags & OBJ_AROUND) != 0 && (fs->fault_type & VM_PROT_WRITE) == 0;
 
-	return (tracked ? fs->at.prot & ~VM_PROT_WRITE : fs->at.prot);
+	return (fault_page_prot(m, around ? fs->at.prot & ~VM_PROT_WRITE : fs->at.prot));
+}
+
+/*
+ * W1: how many of the n pages from m on can be mapped with the same rights. A write that the pager
+ * agreed to is a write to its whole range, so that no page of it is tracked any more.
+ */
+static vm_pindex_t
+notify_run(struct faultstate *fs, vm_page_t m, vm_pindex_t n)
+{
+	bool write = (fs->fault_type & VM_PROT_WRITE) != 0;
+	vm_pindex_t i;
+
+	for (i = 0; i < n && (write || m[i].tracked == m->tracked); i++) {
+		if (write)
+			m[i].tracked = false;
+	}
+	return (i);
 }
 
 /* P14 for n pages from index first on; the page at pidx is wired on a wiring fault, alone, and held if
  * asked for (P16). */
 static int
-enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t first, vm_pindex_t n, bool at_pidx)
+enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t first, vm_pindex_t n, vm_prot_t prot,
+	  bool at_pidx)
 {
 	vm_offset_t va = fs->at.start + ptoa(first) - fs->at.offset;
-	vm_prot_t prot = enter_prot(fs);
 	bool wire = at_pidx && fs->wire;
 	int rv = pmap_enter(fs->map->pmap, va, m, n, prot, fault_enter_flags(fs, wire));
 
@@ -264,24 +316,29 @@ enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t first, vm_pindex_t n, 
 static int
 populate_enter(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 {
-	bool write = ((fs->fault_type | enter_prot(fs)) & VM_PROT_WRITE) != 0;
+	bool notify = (fs->at.object->flags & OBJ_WRITE_NOTIFY) != 0;
 	bool single = fs->wire || fs->m_hold != NULL;
 	vm_pindex_t pidx = fs->at.pindex, n, max;
+	vm_prot_t prot;
 	vm_page_t m;
 	int rv;
 
-	for (; first <= last; first += n) {
-		m = vm_page_lookup(fs->at.object, first);
+	for (m = fs->m; first <= last; first += n, m = NULL) {
+		if (m == NULL)
+			m = vm_page_lookup(fs->at.object, first);
 		max = last - first + 1;
 		if (single && first <= pidx)
 			max = first == pidx ? 1 : MIN(max, pidx - first);
 		n = run_length(m, max);
-		rv = enter_run(fs, m, first, n, single && first == pidx);
+		if (notify)
+			n = notify_run(fs, m, n);
+		prot = enter_prot(fs, m);
+		rv = enter_run(fs, m, first, n, prot, single && first == pidx);
 		if (rv != KERN_SUCCESS) { /* enough, if the page that was asked for is in */
 			populate_release(fs->at.object, first, last);
 			return (pidx < first ? KERN_SUCCESS : rv);
 		}
-		run_done(m, n, write, first + n > last);
+		run_done(m, n, ((fs->fault_type | prot) & VM_PROT_WRITE) != 0, first + n > last);
 	}
 	return (KERN_SUCCESS);
 }
@@ -318,21 +375,22 @@ populate_declined(struct faultstate *fs, int rv)
 	return (populate_leave(fs, rv == VM_PAGER_AGAIN ? FAULT_WAIT : FAULT_FAILED));
 }
 
-enum fault_result
-vm_fault_populate(struct faultstate *fs)
+/* Not in line: most faults do not come here, and do not pay for its frame. */
+static enum fault_result __attribute__((noinline)) populate_range(struct faultstate *fs)
 {
 	uint64_t busied = vm_cnt.v_busied;
+	bool around = fs->m != NULL && !fault_write_notify(fs), stale;
 	vm_pindex_t first, last;
 	const char *wrong;
 	int rv;
 
-	if (!populate_wanted(fs))
-		return (FAULT_CONTINUE);
-	rv = populate_call(fs, &first, &last);
+	rv = populate_call(fs, &first, &last, &stale);
 	if (rv != VM_PAGER_OK) {
 		check_none_busied(fs, rv, busied);
 		return (populate_declined(fs, rv));
 	}
+	if (stale)
+		return (populate_stale(fs));
 	wrong = populate_check(fs, first, last);
 	if (wrong != NULL)
 		return (populate_breach(fs, first, last, wrong));
@@ -342,8 +400,14 @@ vm_fault_populate(struct faultstate *fs)
 		return (populate_leave(fs, FAULT_RESTART));
 	}
 	populate_clip(fs, &first, &last);
-	fs->major = fs->m == NULL;
+	fs->major = !around;
 	if (populate_enter(fs, first, last) != KERN_SUCCESS)
 		return (populate_leave(fs, FAULT_WAIT));
 	return (populate_leave(fs, FAULT_DONE));
+}
+
+enum fault_result
+vm_fault_populate(struct faultstate *fs)
+{
+	return (populate_wanted(fs) ? populate_range(fs) : FAULT_CONTINUE);
 }

@@ -1,7 +1,7 @@
 /*
  * The state of one fault, passed from stage to stage; private to vm_fault.c and vm_fault_populate.c.
  *
- * Who may change which field:  (i) vm_fault, once, on entry  (l) the lookup stage  (s) the soft stage
+ * Who may change which field:  (i) vm_fault  (l) the lookup stage  (s) the soft stage
  * and those after it  (u) whoever lets go of the lock it describes.
  */
 #pragma once
@@ -29,6 +29,8 @@ struct faultstate {
 	bool map_locked; /* (l) (u) for reading */
 	bool major; /* a pager was asked */
 	bool no_populate; /* the pager said BAD: this fault goes the ordinary way (P8) */
+	uint32_t restarts; /* (i) so far (P19) */
+	vm_object_t kept; /* (s) a reference, held to the fault's end (P19), or NULL */
 	vm_object_t object; /* (s) where the page was found: at.object or behind it; locked */
 	vm_pindex_t pindex; /* (s) and at which index */
 	vm_page_t
@@ -47,8 +49,48 @@ fault_enter_flags(const struct faultstate *fs, bool wire)
 /* O1: may a read of the resident page fs->m bring its neighbours along? A wiring fault deals with one page
  * (P14). at.object is locked. */
 bool fault_around_wanted(const struct faultstate *fs);
+/* Can m, which may be NULL, be mapped as it is? */
+static inline bool
+fault_usable(vm_page_t m)
+{
+	return (m != NULL && vm_page_unit(m)->valid && !vm_page_busied(m));
+}
+
+/* W1: is this a write of which fs->m's pager wants to be told first? */
+static inline bool
+fault_write_notify(const struct faultstate *fs)
+{
+	return (fs->m->tracked && (fs->fault_type & VM_PROT_WRITE) != 0);
+}
+
+/* The rights in prot that m may be mapped with now: a tracked page waits for its write (W1). */
+static inline vm_prot_t
+fault_page_prot(vm_page_t m, vm_prot_t prot)
+{
+	return (m->tracked ? prot & ~VM_PROT_WRITE : prot);
+}
+
 /* Let go of the map; the entry may be gone from now on, fs->at is a copy of it (P6). */
 void fault_unlock_map(struct faultstate *fs);
+/*
+ * Let go of the reference that kept object over a pager call, nothing of the fault's being
+ * locked, and answer result. A fault that goes on keeps it until its end: who unmaps and maps
+ * again for ever does not undo with the object all that the call has made (P19). It may be the
+ * last, and the fault that of a copy to user space with locks held (R4).
+ */
+static inline enum fault_result
+fault_let_go(struct faultstate *fs, vm_object_t object, enum fault_result result)
+{
+	vm_object_t kept = fs->kept;
+
+	if (result == FAULT_RESTART || result == FAULT_WAIT) {
+		fs->kept = object;
+		object = kept;
+	}
+	vm_object_deallocate_later(object);
+	return (result);
+}
+
 /* Let go of all and answer FAULT_FAILED with rv. */
 enum fault_result fault_fail(struct faultstate *fs, int rv);
 /* Let go of all and answer result. */

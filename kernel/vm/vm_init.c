@@ -39,6 +39,8 @@ STAT(faults_soft, vm_cnt.v_soft_faults);
 STAT(faults_zero_fill, vm_cnt.v_zfod);
 STAT(faults_cow, vm_cnt.v_cow_faults);
 STAT(fault_restarts, vm_cnt.v_fault_restarts);
+STAT(fault_restarts_max, vm_cnt.v_fault_restarts_max);
+STAT(fault_pauses, vm_cnt.v_fault_pauses);
 STAT(pager_faults, vm_cnt.v_pager_faults);
 STAT(populate_calls, vm_cnt.v_populate_calls);
 STAT(populate_pages, vm_cnt.v_populate_pages);

@@ -64,12 +64,12 @@ object_unshadow(vm_object_t object)
 
 /* No reference is left: nobody can find the object but a fault that still holds it in progress. */
 static vm_object_t
-object_terminate(vm_object_t object)
+object_terminate(vm_object_t object, uint16_t how)
 {
 	vm_object_t backing;
 
 	VM_OBJECT_WLOCK(object);
-	object->flags |= OBJ_DEAD;
+	object->flags |= OBJ_DEAD | how;
 	vm_object_pip_wait(object);
 	vm_object_page_remove(object, 0, 0);
 	VM_OBJECT_UNLOCK(object);
@@ -82,15 +82,35 @@ object_terminate(vm_object_t object)
 	return (backing);
 }
 
+/* One reference less; true if it was the last. */
+static inline bool
+object_unref(vm_object_t object)
+{
+	KASSERT(object->ref_count > 0, ("a reference too many let go of an object"));
+	return (__atomic_sub_fetch(&object->ref_count, 1, __ATOMIC_SEQ_CST) == 0);
+}
+
+/* Nobody refers to the object any more, nor then perhaps to those behind it. */
+static void
+object_end(vm_object_t object, uint16_t how)
+{
+	do
+		object = object_terminate(object, how); /* and the reference it held */
+	while (object != NULL && object_unref(object));
+}
+
 void
 vm_object_deallocate(vm_object_t object)
 {
-	while (object != NULL) {
-		KASSERT(object->ref_count > 0, ("a reference too many let go of an object"));
-		if (__atomic_sub_fetch(&object->ref_count, 1, __ATOMIC_SEQ_CST) != 0)
-			return;
-		object = object_terminate(object); /* and the reference it held */
-	}
+	if (object != NULL && object_unref(object))
+		object_end(object, 0);
+}
+
+void
+vm_object_deallocate_later(vm_object_t object)
+{
+	if (object != NULL && object_unref(object))
+		object_end(object, OBJ_END_LATER);
 }
 
 bool
@@ -138,10 +158,10 @@ vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t prev_si
 	return (ok);
 }
 
-/* Free m, xbusied, or leave it unmapped and not valid until its wirings go. */
-static void
-page_remove_one(vm_page_t m)
+void
+vm_object_page_drop(vm_page_t m)
 {
+	VM_OBJECT_ASSERT_WLOCKED(m->object);
 	if ((m->flags & PG_UNMANAGED) == 0 && pmap_page_is_mapped(m))
 		pmap_remove_all(m);
 	if ((m->flags & PG_FICTITIOUS) != 0) /* a device takes its pages back, wired or not (R1) */
@@ -177,14 +197,14 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 		start = vm_page_pindex(m);
 		m = vm_page_unit(m);
 		if (!vm_page_tryxbusy(m)) {
-			vm_page_busy_sleep(m);
+			vm_page_busy_wait(m);
 			VM_OBJECT_WLOCK(object);
 			continue;
 		}
 		if (split_if_partial(m, start, end))
 			continue;
 		start = m->pindex + vm_page_unit_pages(m);
-		page_remove_one(m);
+		vm_object_page_drop(m);
 	}
 }
 

@@ -29,7 +29,8 @@ struct vm_object {
 	uint32_t ref_count; /* (a) map entries, shadows, and the owner of handle */
 	uint32_t shadow_count; /* (o) entries of shadow_head */
 	uint32_t paging_in_progress; /* (a) pager calls or faults that use it unlocked */
-	uint32_t generation; /* (o) moves when pages are revoked (R3) */
+	uint32_t
+	    generation; /* (o) moves when pages are revoked: the fault handler compares it (R3) */
 	uint16_t flags; /* (o) OBJ_* */
 	enum obj_type type; /* (c) */
 	void *handle; /* (c) what the pager knows it by */
@@ -44,11 +45,12 @@ struct vm_object {
 	} un_pager;
 };
 
-#define OBJ_POPULATE 0x0001 /* the pager's populate method may be called (P1) */
-#define OBJ_AROUND \
-	0x0008 /* ... on a read of a resident page too, for its neighbours (O1); all read-only */
-#define OBJ_DEAD       0x0002 /* on its way out */
-#define OBJ_ONEMAPPING 0x0004 /* each page is mapped at most once: anonymous, never forked */
+#define OBJ_POPULATE     0x0001 /* the pager's populate method may be called (P1) */
+#define OBJ_DEAD         0x0002 /* on its way out */
+#define OBJ_ONEMAPPING   0x0004 /* each page is mapped at most once: anonymous, never forked */
+#define OBJ_WRITE_NOTIFY 0x0008 /* set by the pager before it tracks pages (W1) */
+#define OBJ_END_LATER    0x0010 /* with OBJ_DEAD: whoever let go of it last may hold locks (R4) */
+#define OBJ_AROUND       0x0020 /* populate is asked on a read of a resident page, too (O1) */
 
 #define VM_OBJECT_WLOCK(o)          rw_wlock(&(o)->lock)
 #define VM_OBJECT_RLOCK(o)          rw_rlock(&(o)->lock)
@@ -62,6 +64,9 @@ vm_object_t vm_object_allocate(enum obj_type type, vm_pindex_t size);
 /* One more, or one less; the last one to go ends the object and its pages. No object lock held. */
 void vm_object_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object);
+/* One less, by a caller that may hold locks: if it is the last, a driver's destructor runs later
+ * (R4). */
+void vm_object_deallocate_later(vm_object_t object);
 /*
  * Replace *object, which the caller holds a reference to, by a new anonymous object of length bytes
  * that shadows it from *offset; the reference moves into the shadow, and *offset becomes 0. A NULL
@@ -79,6 +84,9 @@ bool vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t pr
  * free them. The object is write-locked; it is let go and re-taken while a page is busy.
  */
 void vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
+/* The same for one page, or superpage, which this thread has xbusied. Its object is
+ * write-locked. */
+void vm_object_page_drop(vm_page_t m);
 /* Set the size in pages; pages past the end are removed. No object lock held. */
 void vm_object_set_size(vm_object_t object, vm_pindex_t size);
 

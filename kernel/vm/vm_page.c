@@ -51,6 +51,7 @@ page_release(vm_page_t m)
 	}
 	if ((m->flags & PG_FICTITIOUS) != 0)
 		return;
+	m->tracked = false;
 	vm_phys_free(m, 0);
 	if (vm_cnt.v_free_count <= vm_cnt.v_free_reserved + 1)
 		wakeup(&vm_cnt.v_free_count);
@@ -222,8 +223,8 @@ vm_page_xbusied(vm_page_t m)
 	return ((vm_page_unit(m)->busy & ~VPB_WAITERS) == ((uintptr_t)curthread | VPB_EXCL));
 }
 
-int
-vm_page_busy_sleep(vm_page_t m)
+static int
+busy_sleep(vm_page_t m, int flags)
 {
 	vm_object_t object = vm_page_unit(m)->object;
 	uintptr_t x;
@@ -237,9 +238,21 @@ vm_page_busy_sleep(vm_page_t m)
 	} while (x != VPB_UNBUSIED && !busy_cas(m, x, x | VPB_WAITERS));
 	VM_OBJECT_UNLOCK(object);
 	if (x != VPB_UNBUSIED)
-		return (mtx_sleep(m, &busy_mtx, SLEEP_KILL, 0));
+		return (mtx_sleep(m, &busy_mtx, flags, 0));
 	mtx_unlock(&busy_mtx);
 	return (0);
+}
+
+int
+vm_page_busy_sleep(vm_page_t m)
+{
+	return (busy_sleep(m, SLEEP_KILL));
+}
+
+void
+vm_page_busy_wait(vm_page_t m)
+{
+	busy_sleep(m, 0);
 }
 
 static bool

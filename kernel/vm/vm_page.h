@@ -8,6 +8,10 @@
  *   valid   The contents are what the object says they are.   dirty  They differ from the store.
  *   wired   Not to be reclaimed or moved (a count): mlock and the kernel's own.
  *   held    Not to be reused although its object may let go of it (a count): short, for copies.
+ *   tracked Not to be mapped writable before its pager was asked about a write (W1). Its pager sets
+ *           it, in an OBJ_WRITE_NOTIFY object; the fault that resolves the write clears it. A
+ *           registered device page keeps it while it stands in no object, for its driver. Of a
+ *           superpage each page has its own.
  * A page's identity (object, pindex) changes only with the object write-locked and the page xbusied.
  *
  * Superpages: device frames come in blocks of VM_SUPERPAGE_PAGES, aligned to that. A pager may put a
@@ -49,6 +53,7 @@ struct vm_page {
 	vm_memattr_t memattr; /* (c) of device frames; set when the range is registered (A1) */
 	bool valid; /* (o) */
 	bool dirty; /* (o) */
+	bool tracked; /* (o) to set, no lock to clear: see below */
 };
 TAILQ_HEAD(pglist, vm_page);
 
@@ -100,8 +105,10 @@ struct vm_counters {
 	uint64_t v_populate_calls; /* (a) */
 	uint64_t v_populate_pages; /* (a) entered by populate */
 	uint64_t v_populate_clipped; /* (a) returned outside the clip (P24) */
-	uint64_t v_populate_restarts; /* (a) map changed meanwhile (P12) */
+	uint64_t v_populate_restarts; /* (a) map changed or pages revoked meanwhile (P12, R3) */
 	uint64_t v_fault_restarts; /* (a) all restarts (P19) */
+	uint64_t v_fault_restarts_max; /* (a) the most of one fault */
+	uint64_t v_fault_pauses; /* (a) made by faults that restarted too often */
 	uint64_t v_pte_writes; /* (a) entries stored, 4 KiB and 2 MiB */
 	uint64_t v_superpages; /* (a) entered as one entry */
 	uint64_t v_demotions; /* (a) of these, broken up for a change of a part */
@@ -243,6 +250,8 @@ bool vm_page_xbusied(vm_page_t m);
  * return; the page may be gone. 0, or EINTR when the thread is killed.
  */
 int vm_page_busy_sleep(vm_page_t m);
+/* The same for those who must go on: a kill does not end it. */
+void vm_page_busy_wait(vm_page_t m);
 
 void vm_page_wire(vm_page_t m);
 /* The last unwiring puts a page that stands in an object on the active queue. */

@@ -92,9 +92,17 @@ vm_object_t cdev_pager_allocate(void *handle, enum obj_type type, const struct c
 				vm_ooffset_t foff, int *error);
 /* The object made for handle, with a reference, or NULL. */
 vm_object_t cdev_pager_lookup(void *handle);
-/* Take back the pages of [start, end): out of every page table, then out of the object (R1). The
- * object is not locked by the caller. */
-void cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
+/*
+ * Take back the pages of [start, end): out of every page table, no TLB holds them on return, then
+ * out of the object (R1); wired ones too, mlock notwithstanding, and their wirings end. The next
+ * touch asks the driver again. A call of the driver's that is under way starts over (R3), so the
+ * driver first changes what it would answer, then revokes.
+ * The caller holds a reference (cdev_pager_lookup), and lets go of it by
+ * vm_object_deallocate_later if it holds locks (R4): its own are allowed, but none that its
+ * methods wait for with pages busied. The object is not locked.
+ * 0, or EOPNOTSUPP: unmanaged pages cannot be found in page tables.
+ */
+int cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
 
 /* --- phys_pager.c, vnode_pager.c -------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/panic.h"
+#include "kern/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -423,6 +424,23 @@ fake_spawn(const char *name, void (*fn)(void *), void *arg)
 	TAILQ_INSERT_TAIL(&threads, ft, all);
 	make_runnable(&ft->td);
 	return (&ft->td);
+}
+
+/* A task is a thread of its own here: it runs when the others let it. */
+static void
+run_task(void *arg)
+{
+	struct task *task = arg;
+
+	task->t_fn(task->t_arg);
+}
+
+void
+task_enqueue(struct task *task, void (*fn)(void *arg), void *arg)
+{
+	task->t_fn = fn;
+	task->t_arg = arg;
+	fake_spawn("task", run_task, task);
 }
 
 void

@@ -1,6 +1,7 @@
 /*
- * The framebuffer's pager (drivers/fb_pager.c, unchanged) over a fake VRAM of 16 MiB: the table of
- * docs/populate.md, its policies by name, and faults, revocations and policy changes all at once.
+ * The framebuffer's pager and damage tracking (drivers/fb_pager.c and fb_damage.c, unchanged)
+ * over a fake VRAM of 16 MiB: the table of docs/populate.md, its policies by name, damage by
+ * policy, and faults, revocations and policy changes all at once.
  */
 #include "harness.h"
 #include "drivers/fb.h"
@@ -16,12 +17,12 @@
 #define W      VM_PROT_WRITE
 #define RW     VM_PROT_RW
 
-/* --- what fb_pager.c wants of the rest of the driver and the kernel --- */
+/* --- what they want of the rest of the driver and the kernel --- */
 
 struct fb_softc fb;
 static const struct fb_backend backend = {
     .name = "fake", .pa = FAKE_VRAM_BASE, .size = FAKE_VRAM_SIZE, .bpp = 32};
-static const char *option;
+static const char *option, *damage_option;
 static int holds;
 
 void
@@ -39,21 +40,29 @@ fb_release(void)
 const char *
 cmdline_get(const char *name)
 {
-	return (strcmp(name, "fb.populate") == 0 ? option : NULL);
+	return (strcmp(name, "fb.populate") == 0 ? option
+		: strcmp(name, "fb.damage") == 0 ? damage_option
+						 : NULL);
 }
 
 SET_DECLARE(sysctl, const struct sysctl);
 
 static const struct sysctl *
-policy_knob(void)
+knob(const char *path)
 {
-	const struct sysctl *const *knob;
+	const struct sysctl *const *sc;
 
-	SET_FOREACH (knob, sysctl) {
-		if (strcmp((*knob)->sc_path, "dev/fb/populate") == 0)
-			return (*knob);
+	SET_FOREACH (sc, sysctl) {
+		if (strcmp((*sc)->sc_path, path) == 0)
+			return (*sc);
 	}
 	T_FAIL("no knob");
+}
+
+static const struct sysctl *
+policy_knob(void)
+{
+	return (knob("dev/fb/populate"));
 }
 
 static void
@@ -83,11 +92,14 @@ setup(const char *policy)
 	T_EQ(vm_phys_fictitious_reg_range(FAKE_VRAM_BASE, FAKE_VRAM_BASE + FAKE_VRAM_SIZE,
 					  VM_MEMATTR_WRITE_COMBINING),
 	     0);
+	rw_init(&fb.lock, "fb", LR_FILE);
 	fb.backend = &backend;
 	fb.vram = fake_vram;
 	fb.pages = vm_phys_fictitious_to_vm_page(FAKE_VRAM_BASE);
 	set_policy(policy);
+	rw_rlock(&fb.lock);
 	object = fb_pager_object(RW, &error);
+	rw_unlock(&fb.lock);
 	T_OK(object != NULL && error == 0);
 	T_EQ(holds, 1);
 	space_map(s, VA, FAKE_VRAM_SIZE, object, 0, RW, RW, 0);
@@ -243,6 +255,456 @@ test_memory_shortage(void)
 	}
 }
 
+/* --- R1: the whole of it taken back --- */
+
+static void
+test_R1_revoke_all(void)
+{
+	struct space *s = setup("whole");
+
+	space_write(s, VA + ptoa(7), 7);
+	rw_wlock(&fb.lock);
+	fb_pager_revoke();
+	rw_unlock(&fb.lock);
+	T_EQ(fake_pmap.mappings, 0);
+	fake_majflt = 0;
+	T_EQ(space_read(s, VA + ptoa(7)), 7);
+	T_EQ(fake_majflt, 1);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), NPAGES);
+	teardown(s);
+	rw_wlock(&fb.lock);
+	fb_pager_revoke(); /* nobody maps it */
+	rw_unlock(&fb.lock);
+}
+
+/* A part of a superpage: the rest stays mapped, and marked as it was. */
+static void
+test_R3_S3_part_of_a_superpage(void)
+{
+	struct space *s = setup("whole");
+	vm_object_t object = s->map.header.next->object;
+
+	space_write(s, VA + ptoa(VM_SUPERPAGE_PAGES + 5), 5);
+	T_EQ(cdev_pager_revoke(object, VM_SUPERPAGE_PAGES + 10, VM_SUPERPAGE_PAGES + 20), 0);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), NPAGES - 10);
+	T_EQ(object->resident_page_count, NPAGES - 10);
+	fake_majflt = fake_minflt = 0;
+	space_write(s, VA + ptoa(VM_SUPERPAGE_PAGES + 9), 9);
+	space_write(s, VA + ptoa(VM_SUPERPAGE_PAGES + 20), 20);
+	T_EQ(fake_majflt + fake_minflt, 0);
+	space_write(s, VA + ptoa(VM_SUPERPAGE_PAGES + 15), 15);
+	T_EQ(fake_majflt, 1);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), NPAGES);
+	T_EQ(space_read(s, VA + ptoa(VM_SUPERPAGE_PAGES + 5)), 5);
+	teardown(s);
+}
+
+/* --- W1: damage --- */
+
+static void
+set_damage(const char *text)
+{
+	T_EQ(knob("dev/fb/damage")->sc_store(text), 0);
+}
+
+/* Take all damage; it is that of [first, last] and nothing else. first > last: none. */
+static void
+expect_damage(vm_pindex_t first, vm_pindex_t last)
+{
+	static uint8_t bitmap[NPAGES / 8];
+	uint32_t damaged, want = first > last ? 0 : (uint32_t)(last - first + 1);
+
+	memset(bitmap, 0, sizeof(bitmap));
+	T_EQ(fb_damage_take(0, NPAGES, bitmap, &damaged), 0);
+	for (vm_pindex_t i = 0; i < NPAGES; i++) {
+		if (((bitmap[i / 8] >> i % 8) & 1) != (i >= first && i <= last))
+			T_FAIL("page %lu: %u", i, bitmap[i / 8] >> i % 8 & 1);
+	}
+	T_EQ(damaged, want);
+}
+
+static void
+expect_ranges(const char *text)
+{
+	char buf[512];
+	int len = knob("/quire/fb/damage")->sc_show(buf, sizeof(buf));
+
+	T_EQ((size_t)len, strlen(text));
+	if (strcmp(buf, text) != 0)
+		T_FAIL("the ranges are %s", buf);
+}
+
+/* What a write to page 100 damages, by policy; the same again once that was taken. */
+static void
+check_damage(const char *policy, vm_pindex_t first, vm_pindex_t last)
+{
+	struct space *s = setup(policy);
+
+	set_damage("1");
+	T_EQ(space_read(s, VA + ptoa(100)), 0);
+	expect_damage(1, 0);
+	for (int i = 0; i < 3; i++) {
+		fake_majflt = fake_minflt = 0;
+		for (vm_pindex_t j = first; j <= last; j++)
+			space_write(s, VA + ptoa(j), 1);
+		T_EQ(fake_majflt + fake_minflt, 1); /* P17 */
+		expect_damage(first, last);
+		expect_damage(1, 0);
+		T_EQ(space_read(s, VA + ptoa(100)), 1);
+		expect_damage(1, 0);
+	}
+	set_damage("0");
+	teardown(s);
+}
+
+static void
+test_W1_damage_whole(void)
+{
+	check_damage("whole", 0, NPAGES - 1);
+}
+
+static void
+test_W1_damage_window(void)
+{
+	check_damage("window:16", 96, 111);
+}
+
+static void
+test_W1_damage_single(void)
+{
+	check_damage("single", 100, 100);
+}
+
+static void
+test_W1_damage_off(void)
+{
+	check_damage("off", 100, 100);
+}
+
+static void
+test_W1_damage_is_off_at_first(void)
+{
+	struct space *s = setup("single");
+	uint8_t bitmap[1] = {0};
+	uint32_t damaged;
+
+	space_write(s, VA, 1);
+	expect_ranges("");
+	T_EQ(fb_damage_take(0, 8, bitmap, &damaged), EOPNOTSUPP);
+	T_EQ(fb_damage_take(NPAGES, 1, bitmap, &damaged), EINVAL);
+	T_EQ(fb_damage_take(NPAGES + 1, 0, bitmap, &damaged), EINVAL);
+	T_EQ(fb_damage_take(1, ~0ul, bitmap, &damaged), EINVAL);
+	T_EQ(knob("dev/fb/damage")->sc_store("2"), EINVAL);
+	T_EQ(knob("dev/fb/damage")->sc_store(""), EINVAL);
+	T_EQ(knob("dev/fb/damage")->sc_store("10"), EINVAL);
+	damage_option = "yes";
+	fb_damage_init();
+	T_OK(fake_logged("fb.damage=yes"));
+	T_OK(!fb_damage_enabled());
+	damage_option = "1";
+	fb_damage_init();
+	T_OK(fb_damage_enabled());
+	expect_damage(1, 0); /* it begins with none */
+	space_write(s, VA, 2);
+	expect_damage(0, 0);
+	set_damage("0");
+	teardown(s);
+}
+
+/* Damage outlives the mapping that made it, and the object. */
+static void
+test_W1_damage_is_there_after_the_last_munmap(void)
+{
+	struct space *s = setup("single");
+
+	set_damage("1");
+	for (vm_pindex_t i = 20; i < 30; i++)
+		space_write(s, VA + ptoa(i), 1);
+	space_unmap(s, VA, FAKE_VRAM_SIZE);
+	T_EQ(holds, 0);
+	T_EQ(vm_cnt.v_objects, 0);
+	expect_ranges("20-29\n");
+	expect_damage(20, 29);
+	expect_damage(1, 0);
+	set_damage("0");
+	teardown(s);
+}
+
+static void
+test_W1_damage_by_write(void)
+{
+	struct space *s = setup("single");
+
+	set_damage("1");
+	fb_damage_mark(ptoa(5) + 4095, 2);
+	expect_damage(5, 6);
+	fb_damage_mark(ptoa(5), PAGE_SIZE);
+	expect_damage(5, 5);
+	fb_damage_mark(ptoa(NPAGES - 1) + 4095, 1);
+	expect_damage(NPAGES - 1, NPAGES - 1);
+	fb_damage_mark(ptoa(5), 0);
+	expect_damage(1, 0);
+	T_EQ(space_read(s, VA + ptoa(9)), 0);
+	fb_damage_mark(ptoa(9), 8);
+	fake_majflt = fake_minflt = 0;
+	space_write(s, VA + ptoa(9), 1); /* damaged already: the pager need not know */
+	T_EQ(fake_majflt, 0);
+	T_EQ(fake_minflt, 1);
+	expect_damage(9, 9);
+	space_write(s, VA + ptoa(9), 1);
+	expect_damage(9, 9);
+	set_damage("0");
+	teardown(s);
+}
+
+static void
+test_W1_damage_put_back(void)
+{
+	struct space *s = setup("single");
+	uint8_t bitmap[2] = {0};
+	uint32_t damaged;
+
+	set_damage("1");
+	space_write(s, VA + ptoa(12), 1);
+	space_write(s, VA + ptoa(13), 1);
+	space_write(s, VA + ptoa(40), 1);
+	T_EQ(fb_damage_take(10, 10, bitmap, &damaged), 0);
+	T_EQ(damaged, 2);
+	T_EQ(bitmap[0], 0xc);
+	T_EQ(bitmap[1], 0);
+	expect_ranges("40-40\n");
+	fb_damage_put_back(10, 10, bitmap);
+	expect_ranges("12-13\n40-40\n");
+	space_write(s, VA + ptoa(12), 2);
+	T_EQ(fb_damage_take(40, 1, bitmap, &damaged), 0);
+	expect_damage(12, 13);
+	set_damage("0");
+	teardown(s);
+}
+
+static void
+test_W1_damage_survives_a_revocation(void)
+{
+	struct space *s = setup("single");
+
+	set_damage("1");
+	space_write(s, VA + ptoa(12), 1);
+	T_EQ(space_read(s, VA + ptoa(13)), 0);
+	fb_pager_revoke();
+	expect_damage(12, 12);
+	space_write(s, VA + ptoa(13), 1);
+	expect_damage(13, 13);
+	set_damage("0");
+	teardown(s);
+}
+
+/* On and off while it is mapped: what was writable is armed, and what was armed can be written. */
+static void
+test_W1_damage_on_and_off(void)
+{
+	struct space *s = setup("whole");
+
+	space_write(s, VA + ptoa(1), 1);
+	set_damage("1");
+	set_damage("1"); /* damage stays */
+	set_policy("single");
+	space_write(s, VA + ptoa(2), 1);
+	set_damage("1");
+	expect_ranges("2-2\n");
+	set_damage("0");
+	expect_ranges("");
+	fake_majflt = fake_minflt = 0;
+	for (vm_pindex_t i = 0; i < 8; i++)
+		space_write(s, VA + ptoa(i), 1);
+	T_EQ(fake_majflt, 0);
+	T_EQ(fake_minflt, 7); /* page 2 was writable */
+	set_damage("1");
+	expect_damage(1, 0);
+	set_damage("0");
+	teardown(s);
+}
+
+static void
+test_W1_damage_through_a_private_mapping_is_none(void)
+{
+	struct space *s = setup("single");
+	vm_object_t object = s->map.header.next->object;
+
+	set_damage("1");
+	vm_object_reference(object);
+	space_map(s, 0x80000000ul, ptoa(8), object, ptoa(8), RW, VM_PROT_ALL,
+		  MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY);
+	space_write(s, 0x80000000ul + ptoa(1), 18);
+	expect_damage(1, 0);
+	space_write(s, VA + ptoa(9), 1); /* seen although the object is shadowed (P4) */
+	expect_damage(9, 9);
+	set_damage("0");
+	teardown(s);
+}
+
+static void
+test_W1_damage_of_an_object_made_later(void)
+{
+	struct space *s = setup("single");
+	vm_object_t object;
+	int error;
+
+	set_damage("1");
+	space_unmap(s, VA, FAKE_VRAM_SIZE);
+	rw_rlock(&fb.lock);
+	object = fb_pager_object(RW, &error);
+	rw_unlock(&fb.lock);
+	space_map(s, VA, FAKE_VRAM_SIZE, object, 0, RW, RW, 0);
+	space_write(s, VA + ptoa(20), 1);
+	set_policy("window:4096");
+	T_EQ(space_read(s, VA), 0); /* tracked pages before the one that is not, and after it */
+	set_policy("single");
+	space_write(s, VA + ptoa(21), 1);
+	expect_damage(20, 21);
+	fb_damage_mark(0, 1);
+	space_unmap(s, VA, FAKE_VRAM_SIZE);
+	rw_rlock(&fb.lock);
+	object = fb_pager_object(RW, &error);
+	rw_unlock(&fb.lock);
+	space_map(s, VA, FAKE_VRAM_SIZE, object, 0, RW, RW, 0);
+	set_policy("whole");
+	T_EQ(space_read(s, VA + ptoa(9)), 0); /* the first page may be written, the rest may not */
+	set_policy("single");
+	space_write(s, VA + ptoa(1), 1);
+	expect_damage(0, 1);
+	set_damage("0");
+	teardown(s);
+}
+
+/* More ranges than a first guess at the length holds. */
+static void
+test_W1_damage_many_ranges(void)
+{
+	struct space *s = setup("single");
+	char *buf = malloc(1 << 16);
+	int len, again;
+
+	set_damage("1");
+	for (vm_pindex_t i = 0; i < NPAGES; i += 2)
+		fb_damage_mark(ptoa(i), 1);
+	len = knob("/quire/fb/damage")->sc_show(buf, 512);
+	T_OK(len > 512);
+	T_EQ(strlen(buf), 511);
+	again = knob("/quire/fb/damage")->sc_show(buf, (size_t)len + 1);
+	T_EQ(again, len);
+	T_EQ(strlen(buf), len);
+	free(buf);
+	set_damage("0");
+	teardown(s);
+}
+
+#define SUPER VM_SUPERPAGE_PAGES
+
+/* Superpages: pages of one have rights of their own, and are armed together. */
+static void
+test_W1_S3_damage_of_a_part_of_a_superpage(void)
+{
+	struct space *s = setup("whole"), *s2 = space_create();
+	vm_object_t object = s->map.header.next->object;
+	uint8_t bitmap[SUPER / 8] = {0};
+	uint32_t damaged;
+	vm_prot_t prot;
+
+	set_damage("1");
+	vm_object_reference(object);
+	space_map(s2, VA, FAKE_VRAM_SIZE, object, 0, RW, RW, 0);
+	T_EQ(space_read(s, VA), 0); /* all of it, by superpages */
+	T_EQ(vm_page_unit_pages(vm_page_unit(&fb.pages[SUPER + 7])), SUPER);
+	fb_damage_mark(ptoa(SUPER + 7), 2 * PAGE_SIZE);
+	fake_majflt = 0;
+	T_EQ(space_read(s2, VA + ptoa(SUPER + 7)), 0);
+	T_EQ(space_read(s2, VA + ptoa(SUPER + 9)), 0);
+	T_OK(fake_pte(&s2->pmap, VA + ptoa(SUPER + 7), NULL, &prot, NULL) && prot == RW);
+	T_OK(fake_pte(&s2->pmap, VA + ptoa(SUPER + 9), NULL, &prot, NULL) && prot == R);
+	expect_damage(SUPER + 7, SUPER + 8);
+	space_write(s, VA + ptoa(3), 1); /* whole: all of VRAM */
+	T_EQ(fb_damage_take(SUPER, SUPER, bitmap, &damaged), 0);
+	T_EQ(damaged, SUPER);
+	T_OK(fake_pte(&s->pmap, VA + ptoa(SUPER - 1), NULL, &prot, NULL) && prot == RW);
+	T_OK(fake_pte(&s->pmap, VA + ptoa(SUPER), NULL, &prot, NULL) && prot == R);
+	T_OK(fake_pte(&s->pmap, VA + ptoa(2 * SUPER - 1), NULL, &prot, NULL) && prot == R);
+	T_OK(fake_pte(&s->pmap, VA + ptoa(2 * SUPER), NULL, &prot, NULL) && prot == RW);
+	set_policy("single");
+	space_write(s, VA + ptoa(SUPER + 1), 1); /* policy or not: a superpage is busied as one */
+	T_EQ(fb_damage_take(SUPER, SUPER, bitmap, &damaged), 0);
+	T_EQ(damaged, 1);
+	set_damage("0");
+	space_destroy(s2);
+	teardown(s);
+}
+
+static struct space *taken_from;
+static uint8_t pages_seen[64];
+
+static void
+drawer(void *arg)
+{
+	struct rng r = {(uint64_t)arg};
+
+	for (int i = 0; i < 400; i++) {
+		vm_pindex_t p = rng_below(&r, 64);
+		uint8_t *where;
+
+		T_EQ(fake_touch(&taken_from->map, VA + ptoa(p), W, &where), KERN_SUCCESS);
+		++*where;
+		if (rng_below(&r, 20) == 0)
+			fb_pager_revoke();
+		if (rng_below(&r, 3) == 0)
+			fake_yield();
+	}
+}
+
+/* Takes the damage and looks at what was drawn, again and again. */
+static void
+taker(void *arg __unused)
+{
+	uint32_t damaged;
+
+	for (int i = 0; i < 300; i++) {
+		uint8_t bitmap[8] = {0};
+
+		T_EQ(fb_damage_take(0, 64, bitmap, &damaged), 0);
+		for (vm_pindex_t p = 0; p < 64; p++) {
+			if ((bitmap[p / 8] & 1u << p % 8) != 0)
+				pages_seen[p] = fake_vram[ptoa(p)];
+		}
+		fake_yield();
+	}
+}
+
+/* Whoever looks at what is damaged, and at nothing else, sees all that is drawn. */
+static void
+test_W1_damage_is_never_lost(void)
+{
+	static const char *const policies[] = {"single", "window:5", "off", "whole"};
+
+	for (uint64_t n = 0; n < nitems(policies); n++) {
+		struct thread *td[3];
+
+		taken_from = setup(policies[n]);
+		memset(fake_vram, 0, ptoa(64));
+		memset(pages_seen, 0, sizeof(pages_seen));
+		set_damage("1");
+		td[0] = fake_spawn("drawer", drawer, (void *)(n + 3));
+		td[1] = fake_spawn("drawer", drawer, (void *)(n + 9));
+		td[2] = fake_spawn("taker", taker, NULL);
+		fake_preempt(31 + n, 100);
+		for (size_t i = 0; i < nitems(td); i++)
+			fake_join(td[i]);
+		fake_preempt(0, 0);
+		taker(NULL);
+		for (vm_pindex_t p = 0; p < 64; p++)
+			T_EQ(pages_seen[p], fake_vram[ptoa(p)]);
+		set_damage("0");
+		teardown(taken_from);
+	}
+}
+
 /* --- all at once --- */
 
 #define STRESS 48ul /* pages */
@@ -353,6 +815,23 @@ static const struct host_test tests[] = {
     TEST(test_small_entry_makes_only_its_pages),
     TEST(test_private_mapping),
     TEST(test_memory_shortage),
+    TEST(test_R1_revoke_all),
+    TEST(test_R3_S3_part_of_a_superpage),
+    TEST(test_W1_damage_whole),
+    TEST(test_W1_damage_window),
+    TEST(test_W1_damage_single),
+    TEST(test_W1_damage_off),
+    TEST(test_W1_damage_is_off_at_first),
+    TEST(test_W1_damage_is_there_after_the_last_munmap),
+    TEST(test_W1_damage_by_write),
+    TEST(test_W1_damage_put_back),
+    TEST(test_W1_damage_survives_a_revocation),
+    TEST(test_W1_damage_on_and_off),
+    TEST(test_W1_damage_through_a_private_mapping_is_none),
+    TEST(test_W1_damage_of_an_object_made_later),
+    TEST(test_W1_damage_many_ranges),
+    TEST(test_W1_damage_is_never_lost),
+    TEST(test_W1_S3_damage_of_a_part_of_a_superpage),
     TEST(test_stress),
 };
 
