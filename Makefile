@@ -77,6 +77,7 @@ test-host: $(BUILD)/.deps
 
 ## test-boot: boot the kernel and look (PYTEST_ARGS="-k name" picks some)
 test-boot: all test-programs
+	$(Q)$(MAKE) --no-print-directory RELEASE=1 $(BUILD)/release/quire.elf
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/boot $(PYTEST_ARGS)
 
 test-programs: $(TEST_PROGRAMS)

@@ -24,6 +24,7 @@ static const struct driver drivers[] = {
     {"boot_fb", boot_fb_probe},
     {"fb0", fb_probe},
     {"fbcons", fbcons_probe},
+    {"testdev", testdev_probe},
 };
 
 static void

@@ -25,6 +25,7 @@ int bochs_fb_probe(void);
 int boot_fb_probe(void);
 int fb_probe(void);
 int fbcons_probe(void);
+int testdev_probe(void);
 
 /* Wait, a bounded time, until the serial port has sent what it was given. */
 void uart16550_drain(void);

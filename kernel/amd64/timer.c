@@ -28,12 +28,15 @@ struct sample {
 	uint64_t error; /* TSC ticks by which the moment of the end is uncertain */
 };
 
-/* False when the PIT never ends. */
+/*
+ * False when the PIT never ends. An emulator may be interrupted anywhere, also between an answer "not yet"
+ * and our next instruction: the end lies after the TSC that was read before the last such answer.
+ */
 static bool
 measure(struct sample *s)
 {
 	uint8_t port = inb(PORT_61) & 0xfc;
-	uint64_t start, before, now;
+	uint64_t start, before, now, not_yet;
 
 	outb(PORT_61, port | 1);
 	outb(PIT_CMD, 0xb0); /* channel 2, low then high byte, mode 0 */
@@ -41,18 +44,18 @@ measure(struct sample *s)
 	before = rdtsc();
 	outb(PIT_DATA2, PIT_TICKS >> 8); /* starts it */
 	apic_timer_set(UINT32_MAX);
-	start = now = rdtsc();
+	start = now = not_yet = rdtsc();
 	s->error = start - before;
 	for (int i = 0; (inb(PORT_61) & 0x20) == 0; i++) {
 		if (i == POLL_LIMIT)
 			return (false);
+		not_yet = now;
 		now = rdtsc();
 	}
 	s->apic = UINT32_MAX - apic_timer_count();
-	before = now;
 	now = rdtsc();
 	apic_timer_set(0);
-	s->error += now - before;
+	s->error += now - not_yet;
 	s->tsc = now - start;
 	return (true);
 }

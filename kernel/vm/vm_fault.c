@@ -368,8 +368,9 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_pa
 	}
 	if (__predict_false(fs.kept != NULL))
 		vm_object_deallocate_later(fs.kept);
+	/* A pager that a kill woke answers an error: it is none of the page's. */
 	if (r != FAULT_DONE)
-		return (fs.rv);
+		return (thread_killed() ? KERN_ABORTED : fs.rv);
 	vm_fault_count(fs.major);
 	return (KERN_SUCCESS);
 }

@@ -344,14 +344,15 @@ populate_enter(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 }
 
 /*
- * P8, P9: a pager that declined left no page busied. To look at all pages is dear, so it is done when
- * more are busied than before the call; that may be another thread's doing, and then nothing is found.
+ * P8, P9: a pager that declined left no page busied; P7: one that did not, none outside its range. To look
+ * at all pages is dear, so it is done when more are busied than before the call; that may be another
+ * thread's doing, and then nothing is found.
  */
 static void
 check_none_busied(struct faultstate *fs, int rv, uint64_t busied_before)
 {
 	vm_object_t object = fs->at.object;
-	const char *clause = rv == VM_PAGER_BAD ? "P8" : "P9";
+	const char *clause = rv == VM_PAGER_OK ? "P7" : rv == VM_PAGER_BAD ? "P8" : "P9";
 	vm_pindex_t n;
 
 	if (vm_cnt.v_busied <= busied_before)
@@ -381,6 +382,7 @@ static enum fault_result __attribute__((noinline)) populate_range(struct faultst
 	uint64_t busied = vm_cnt.v_busied;
 	bool around = fs->m != NULL && !fault_write_notify(fs), stale;
 	vm_pindex_t first, last;
+	enum fault_result result;
 	const char *wrong;
 	int rv;
 
@@ -394,16 +396,18 @@ static enum fault_result __attribute__((noinline)) populate_range(struct faultst
 	wrong = populate_check(fs, first, last);
 	if (wrong != NULL)
 		return (populate_breach(fs, first, last, wrong));
-	if (!populate_relock(fs)) {
+	if (populate_relock(fs)) {
+		populate_clip(fs, &first, &last);
+		fs->major = !around;
+		rv = populate_enter(fs, first, last);
+		result = rv == KERN_SUCCESS ? FAULT_DONE : FAULT_WAIT;
+	} else {
 		VM_CNT_INC(v_populate_restarts);
 		populate_release(fs->at.object, first, last);
-		return (populate_leave(fs, FAULT_RESTART));
+		result = FAULT_RESTART;
 	}
-	populate_clip(fs, &first, &last);
-	fs->major = !around;
-	if (populate_enter(fs, first, last) != KERN_SUCCESS)
-		return (populate_leave(fs, FAULT_WAIT));
-	return (populate_leave(fs, FAULT_DONE));
+	check_none_busied(fs, VM_PAGER_OK, busied);
+	return (populate_leave(fs, result));
 }
 
 enum fault_result

@@ -6,6 +6,7 @@ from quire import PROGRAMS, TREE
 
 
 def pytest_configure() -> None:
-    for needed in (TREE / "build/quire.elf", TREE / "build/initrd.cpio", PROGRAMS):
+    for needed in (TREE / "build/quire.elf", TREE / "build/release/quire.elf",
+                   TREE / "build/initrd.cpio", PROGRAMS):
         if not needed.exists():
             pytest.exit(f"{needed} is not built; type: make test-boot", 1)

@@ -44,6 +44,7 @@ struct dev {
 	int answer; /* VM_PAGER_* */
 	int again; /* answer AGAIN as many times first */
 	bool leave_busy; /* install pages although the answer is not OK */
+	bool modest; /* answer that pidx alone was installed */
 	bool exact; /* lo and hi are relative to pidx */
 	enum breach breach;
 	vm_pindex_t at;
@@ -292,6 +293,8 @@ dev_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max
 	}
 	if (d->nap_after)
 		nap(d, object);
+	if (d->modest)
+		*first = *last = pidx;
 	break_page(d, object);
 	break_range(d, object, pidx, first, last);
 	return (d->answer);
@@ -877,6 +880,44 @@ test_P9_AGAIN_with_pages_left_busied(void)
 	left_busy(VM_PAGER_AGAIN, "P9", &both_ops, KERN_SUCCESS);
 }
 
+/* The same of a pager that installs and busies more than it says. */
+static void
+left_busy_outside(bool restart)
+{
+	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
+	struct thread *td;
+	struct job job;
+
+	dev.modest = true;
+	dev.nap_before = restart;
+	if (INVARIANTS_BUILD)
+		fake_expect_panic("P7", "testdev");
+	td = touch_in_thread(&job, s, VA + ptoa(5), W);
+	if (restart) {
+		vm_map_lock(&s->map);
+		vm_map_unlock(&s->map);
+		open_gate(&dev);
+	}
+	fake_join(td);
+	T_EQ(job.rv, KERN_SUCCESS);
+	T_EQ(vm_cnt.v_busied, 0);
+	T_OK(fake_logged("P7") && fake_logged("testdev"));
+	T_EQ(touch(s, VA + ptoa(6), W), KERN_SUCCESS);
+	teardown(s);
+}
+
+static void
+test_P7_more_busied_than_answered(void)
+{
+	left_busy_outside(false);
+}
+
+static void
+test_P7_more_busied_than_answered_and_restarted(void)
+{
+	left_busy_outside(true);
+}
+
 static void
 test_P9_FAIL_ERROR_and_nonsense_fail(void)
 {
@@ -946,6 +987,26 @@ test_P19_AGAIN_for_ever_is_killable(void)
 	fake_kill(td);
 	fake_join(td);
 	T_EQ(job.rv, KERN_ABORTED);
+	teardown(s);
+}
+
+/* P9: a pager that was woken by a kill answers what it likes; the thread was killed, nothing else. */
+static void
+test_P9_killed_in_the_call_is_no_error(void)
+{
+	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
+	struct thread *td;
+	struct job job;
+
+	dev.nap_before = true;
+	dev.answer = VM_PAGER_ERROR;
+	td = touch_in_thread(&job, s, VA + ptoa(5), W);
+	T_OK(fake_asleep(td));
+	fake_kill(td);
+	open_gate(&dev);
+	fake_join(td);
+	T_EQ(job.rv, KERN_ABORTED);
+	T_EQ(vm_cnt.v_busied, 0);
 	teardown(s);
 }
 
@@ -2104,10 +2165,13 @@ static const struct host_test tests[] = {
     TEST(test_P9_ERROR_with_pages_left_busied),
     TEST(test_P9_FAIL_with_pages_left_busied),
     TEST(test_P9_AGAIN_with_pages_left_busied),
+    TEST(test_P7_more_busied_than_answered),
+    TEST(test_P7_more_busied_than_answered_and_restarted),
     TEST(test_P9_FAIL_ERROR_and_nonsense_fail),
     TEST(test_P9_AGAIN_waits_and_starts_over),
     TEST(test_P9_AGAIN_waits_with_all_unlocked),
     TEST(test_P19_AGAIN_for_ever_is_killable),
+    TEST(test_P9_killed_in_the_call_is_no_error),
     TEST(test_P11_map_before_object),
     TEST(test_P11_another_reader_does_not_matter),
     TEST(test_P12_unmapped_meanwhile),
