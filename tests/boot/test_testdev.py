@@ -234,14 +234,15 @@ ALL = "from=4:pages=8"
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("steps,expected", [
-    pytest.param(f"set:action=unmap:{ALL} in:6:1 count:populate_restarts page:6 calls same",
+    pytest.param(f"set:action=unmap:{ALL} in:6:1 count:populate_restarts page:6 settle calls same",
                  ["in: Bad address", "populate_restarts +1", "page 6: none", "calls: 1 0 1 1"],
                  id="unmapped"),
     pytest.param("set:action=unmap:from=9:pages=3 w:6 count:populate_restarts page:6 page:10 in:10:1"
                  " calls" + END,
                  ["populate_restarts +1", "MAPPED 6", state(10), "in: Bad address",
                   "calls: 1 0 1 0"], id="unmapped-a-part"),
-    pytest.param(f"set:action=remap:{ALL} in:6:1 r:6 dev:6 count:populate_restarts page:6 calls"
+    pytest.param(f"set:action=remap:{ALL} in:6:1 r:6 dev:6 count:populate_restarts page:6 settle "
+                 "calls"
                  + END,
                  ["in: 4096", "r 6: 1006", "dev 6: 0", "populate_restarts +1", "page 6: none",
                   "calls: 1 0 1 1"], id="remapped"),

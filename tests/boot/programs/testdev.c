@@ -16,6 +16,7 @@
  *   page:INDEX           the state of the page there
  *   take:FIRST:LAST destroy:0|1 wake close open:DEVICE
  *   ioctl:COMMAND:ARG    prints its errno
+ *   settle               let the kernel's own threads do what is due: a destructor may be (R4)
  *   mark                 note all counters
  *   same                 those counters that should be as at `mark` and are not
  *   count:NAME           by how much a counter has moved since
@@ -387,6 +388,8 @@ step(const char *name, char *rest)
 		show("wake", ioctl(fd, TESTDEV_WAKE));
 	else if (strcmp(name, "close") == 0)
 		close(fd);
+	else if (strcmp(name, "settle") == 0)
+		usleep(20000);
 	else if (strcmp(name, "mark") == 0)
 		mark();
 	else if (strcmp(name, "same") == 0)
