@@ -37,7 +37,7 @@ act(vm_object_t object, const struct testdev_request *q)
 {
 	const struct vm_map_req anonymous = {.prot = VM_PROT_RW, .max_prot = VM_PROT_ALL};
 	vm_offset_t start = q->addr, end = start + q->length;
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 
 	if (q->action != TESTDEV_REVOKE && map_in_transition(map))
 		return (EBUSY);

@@ -91,6 +91,7 @@ extern char user_access_start[], user_access_end[], user_access_fault[];
 void switch_stack(uint64_t *save_rsp, uint64_t load_rsp);
 void user_return_to(struct trapframe *tf) __noreturn;
 void zero_page_avx(void *page);
+void copy_page_avx(const void *from, void *to);
 int user_copy(void *dst, const void *src, size_t len);
 int user_zero(void *dst, size_t len);
 int user_copystr(char *dst, const char *src, size_t size, size_t *len);

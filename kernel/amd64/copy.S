@@ -80,6 +80,22 @@ ENTRY(zero_page_avx)
 	ret
 END(zero_page_avx)
 
+/* void copy_page_avx(const void *from, void *to): half of REP MOVSQ's, in the same way. */
+ENTRY(copy_page_avx)
+	pushfq
+	cli
+	vmovups %ymm0, -32(%rsp) /* nothing is pushed meanwhile: what comes anyway has its own stack */
+	offset = 0
+	.rept 4096 / 32
+	vmovaps offset(%rdi), %ymm0
+	vmovaps %ymm0, offset(%rsi)
+	offset = offset + 32
+	.endr
+	vmovups -32(%rsp), %ymm0
+	popfq
+	ret
+END(copy_page_avx)
+
 user_access_fault:
 	CLAC
 	movl $EFAULT, %eax

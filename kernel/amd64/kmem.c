@@ -191,16 +191,23 @@ kva_pages_free(void *p, uint64_t n)
 	kva_release((uint64_t)p - PAGE_SIZE, ptoa(n + 1));
 }
 
+/* One stack that nobody uses is kept: a fork and an exit often take turns. */
+static void *spare_kstack; /* atomic */
+
 void *
 cpu_kstack_alloc(void)
 {
-	return (kva_pages_alloc(atop(KSTACK_SIZE), VM_ALLOC_SYSTEM));
+	void *kstack = __atomic_exchange_n(&spare_kstack, NULL, __ATOMIC_ACQ_REL);
+
+	return (kstack != NULL ? kstack : kva_pages_alloc(atop(KSTACK_SIZE), VM_ALLOC_SYSTEM));
 }
 
 void
 cpu_kstack_free(void *kstack)
 {
-	kva_pages_free(kstack, atop(KSTACK_SIZE));
+	kstack = __atomic_exchange_n(&spare_kstack, kstack, __ATOMIC_ACQ_REL);
+	if (kstack != NULL)
+		kva_pages_free(kstack, atop(KSTACK_SIZE));
 }
 
 void *

@@ -862,7 +862,10 @@ copy_page(const void *from, void *to)
 {
 	uint64_t words = PAGE_SIZE / 8;
 
-	__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(words) : : "memory");
+	if (cpu_features.avx)
+		copy_page_avx(from, to);
+	else
+		__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(words) : : "memory");
 }
 
 /* A device's page is not in the direct map: it is seen through a window, with its own attribute (A1). */

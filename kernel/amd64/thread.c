@@ -108,10 +108,28 @@ cpu_switch(struct thread *from, struct thread *to)
 	thread_set_current(to);
 	if (to->td_proc != NULL) {
 		cpu_set_kstack((uint64_t)to->td_kstack + KSTACK_SIZE);
-		pmap_activate(&to->td_proc->p_pmap);
+		pmap_activate(&to->td_proc->p_vm->vm_pmap);
 		restore_user(&to->td_md);
 	}
 	switch_stack(&from->td_md.md_rsp, to->td_md.md_rsp);
+}
+
+int
+cpu_thread_fork(struct thread *td, uint64_t sp, const uint64_t *tls)
+{
+	struct thread_md *from = &curthread->td_md, *md = &td->td_md;
+
+	if (tls != NULL && *tls >= VM_MAXUSER_ADDRESS)
+		return (EPERM);
+	*td->td_frame = *curthread->td_frame;
+	td->td_frame->tf_rax = 0;
+	if (sp != 0)
+		td->td_frame->tf_rsp = sp;
+	save_user(from);
+	memcpy(md->md_fpu, from->md_fpu, fpu_size);
+	md->md_fsbase = tls != NULL ? *tls : from->md_fsbase;
+	md->md_gsbase = from->md_gsbase;
+	return (0);
 }
 
 /* IRET and SYSRET must never be given an address that is not canonical. The page at

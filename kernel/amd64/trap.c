@@ -103,8 +103,9 @@ page_fault(struct trapframe *tf, uint64_t va)
 	      tf->tf_rip < (uint64_t)user_access_start || tf->tf_rip >= (uint64_t)user_access_end)))
 		trap_panic(tf);
 	cpu_intr_enable();
-	rv = va < VM_MAXUSER_ADDRESS ? vm_fault(&curproc->p_map, va, type, VM_FAULT_NORMAL, NULL)
-				     : KERN_INVALID_ADDRESS;
+	rv = va < VM_MAXUSER_ADDRESS
+		 ? vm_fault(&curproc->p_vm->vm_map, va, type, VM_FAULT_NORMAL, NULL)
+		 : KERN_INVALID_ADDRESS;
 	if (rv == KERN_SUCCESS)
 		return;
 	if (!user)
@@ -145,7 +146,7 @@ user_return(void)
 
 	for (;;) {
 		__asm__ volatile("cli" : : : "memory");
-		if (td->td_proc->p_killed != 0) {
+		if (td->td_ast != 0) {
 			cpu_intr_enable();
 			proc_ast();
 		} else if (td->td_resched) {

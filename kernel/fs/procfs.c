@@ -1,7 +1,8 @@
 /*
  * /proc: what the kernel knows, as text. One table of paths; directories are what paths have in common.
  * A file's text is made when it is read from its beginning and kept for the reads that follow, so
- * that one reader sees one moment. A process sees itself here, and no other.
+ * that one reader sees one moment. What is below the number of a process is another table, and its vnodes
+ * are made when they are looked up.
  */
 #include "fs/vnode.h"
 #include "kern/errno.h"
@@ -14,7 +15,8 @@
 #include "kern/sysctl.h"
 #include "vm/vm_page.h"
 
-#define PID_DIR "PID"
+#define PID_COOKIE \
+	(1ul << 32) /* readdir: numbers of processes follow the names, each at this + number */
 
 SET_DECLARE(sysctl, const struct sysctl);
 SET_DECLARE(stats, const struct stat_counter);
@@ -69,7 +71,7 @@ text_add_path(struct text *t, struct vnode *vp)
 /* --- the files ---------------------------------------------------------------------------------- */
 
 static void
-show_self(struct text *t)
+show_self(struct text *t, struct proc *p __unused)
 {
 	text_add(t, "%d", curproc->p_pid);
 }
@@ -98,26 +100,18 @@ show_map_entry(struct text *t, vm_map_entry_t e)
 }
 
 static void
-show_maps(struct text *t)
+show_maps(struct text *t, struct proc *p)
 {
-	vm_map_t map = &curproc->p_map;
+	struct vmspace *vm = proc_vmspace(p);
 	vm_map_entry_t e;
 
-	vm_map_lock_read(map);
-	VM_MAP_ENTRY_FOREACH (e, map)
+	if (vm == NULL)
+		return;
+	vm_map_lock_read(&vm->vm_map);
+	VM_MAP_ENTRY_FOREACH (e, &vm->vm_map)
 		show_map_entry(t, e);
-	vm_map_unlock_read(map);
-}
-
-static void
-show_stat(struct text *t)
-{
-	struct proc *p = curproc;
-
-	text_add(t, "%d (%s) R 0 %d %d 0 -1 0 %lu 0 %lu 0 %lu %lu 0 0 20 0 1 0 %lu %lu %lu\n",
-		 p->p_pid, p->p_comm, p->p_pid, p->p_pid, p->p_minflt, p->p_majflt,
-		 p->p_utime / 10000000, p->p_stime / 10000000, p->p_start / 10000000, p->p_map.size,
-		 p->p_pmap.pm_resident);
+	vm_map_unlock_read(&vm->vm_map);
+	vmspace_free(vm);
 }
 
 /* Bytes that mlock and its kin hold. */
@@ -135,42 +129,101 @@ locked_bytes(vm_map_t map)
 	return (locked);
 }
 
-static void
-show_status(struct text *t)
+/* What one line of a process's state says. */
+struct snapshot {
+	char state;
+	int threads;
+	uint64_t size, locked, resident; /* bytes, bytes, pages */
+	char comm[sizeof(((struct proc *)0)->p_comm)];
+};
+
+static struct snapshot
+take_snapshot(struct proc *p)
 {
-	struct proc *p = curproc;
+	struct snapshot s = {.state = p->p_zombie ? 'Z' : 'S'};
+	struct thread *td;
+
+	rw_rlock(&p->p_lock);
+	TAILQ_FOREACH (td, &p->p_threads, td_plink) {
+		s.threads++;
+		if (td->td_state == TDS_RUNNABLE || td->td_state == TDS_RUNNING)
+			s.state = 'R';
+	}
+	if (p->p_vm != NULL) {
+		s.size = p->p_vm->vm_map.size;
+		s.locked = locked_bytes(&p->p_vm->vm_map);
+		s.resident = p->p_vm->vm_pmap.pm_resident;
+	}
+	memcpy(s.comm, p->p_comm, sizeof(s.comm));
+	rw_unlock(&p->p_lock);
+	return (s);
+}
+
+static void
+show_stat(struct text *t, struct proc *p)
+{
+	struct snapshot s = take_snapshot(p);
+
+	text_add(t, "%d (%s) %c %d %d %d 0 -1 0 %lu 0 %lu 0 %lu %lu 0 0 20 0 %d 0 %lu %lu %lu\n",
+		 p->p_pid, s.comm, s.state, p->p_ppid, p->p_pid, p->p_pid, p->p_minflt, p->p_majflt,
+		 p->p_utime / 10000000, p->p_stime / 10000000, s.threads, p->p_start / 10000000,
+		 s.size, s.resident);
+}
+
+static void
+show_status(struct text *t, struct proc *p)
+{
+	struct snapshot s = take_snapshot(p);
 
 	text_add(
 	    t,
-	    "Name:\t%s\nUmask:\t0022\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t0\n"
-	    "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmRSS:\t%8lu kB\n",
-	    p->p_comm, p->p_pid, p->p_pid, p->p_map.size >> 10, locked_bytes(&p->p_map) >> 10,
-	    p->p_pmap.pm_resident << 2);
+	    "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n"
+	    "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmRSS:\t%8lu kB\n"
+	    "Threads:\t%d\n",
+	    s.comm, p->p_umask, s.state,
+	    s.state == 'R'   ? "running"
+	    : s.state == 'Z' ? "zombie"
+			     : "sleeping",
+	    p->p_pid, p->p_pid, p->p_ppid, s.size >> 10, s.locked >> 10, s.resident << 2,
+	    s.threads);
 }
 
 static void
-show_cmdline(struct text *t)
+show_cmdline(struct text *t, struct proc *p)
 {
-	size_t n = curproc->p_arg_end - curproc->p_arg_start;
+	struct vmspace *vm = proc_vmspace(p);
+	size_t n;
 
-	if (text_room(t, n) && copyin((void *)curproc->p_arg_start, t->buf, n) == 0)
-		t->len = n;
+	if (vm == NULL)
+		return;
+	n = vm->vm_arg_end - vm->vm_arg_start;
+	if (n > 0 && text_room(t, n))
+		t->len = vmspace_read(vm, vm->vm_arg_start, t->buf, n);
+	vmspace_free(vm);
 }
 
 static void
-show_comm(struct text *t)
+show_comm(struct text *t, struct proc *p)
 {
-	text_add(t, "%s\n", curproc->p_comm);
+	text_add(t, "%s\n", take_snapshot(p).comm);
 }
 
 static void
-show_exe(struct text *t)
+show_exe(struct text *t, struct proc *p)
 {
-	text_add_path(t, curproc->p_exe);
+	struct vnode *exe;
+
+	rw_rlock(&p->p_lock);
+	exe = p->p_exe;
+	if (exe != NULL)
+		vref(exe);
+	rw_unlock(&p->p_lock);
+	text_add_path(t, exe);
+	vrele(exe);
 }
 
 static void
-show_meminfo(struct text *t)
+show_meminfo(struct text *t, struct proc *p __unused)
 {
 	const struct {
 		const char *name;
@@ -195,7 +248,7 @@ show_meminfo(struct text *t)
 }
 
 static void
-show_uptime(struct text *t)
+show_uptime(struct text *t, struct proc *p __unused)
 {
 	uint64_t cs = cpu_now() / 10000000;
 
@@ -203,20 +256,20 @@ show_uptime(struct text *t)
 }
 
 static void
-show_version(struct text *t)
+show_version(struct text *t, struct proc *p __unused)
 {
 	text_add(t, "Linux version " KERNEL_RELEASE " " KERNEL_VERSION "\n");
 }
 
 static void
-show_cpuinfo(struct text *t)
+show_cpuinfo(struct text *t, struct proc *p __unused)
 {
 	text_add(t, "processor\t: 0\nmodel name\t: %s\ncpu MHz\t\t: %lu.%03lu\n\n", cpu_name(),
 		 cpu_tsc_hz() / 1000000, cpu_tsc_hz() / 1000 % 1000);
 }
 
 static void
-show_stats(struct text *t)
+show_stats(struct text *t, struct proc *p __unused)
 {
 	const struct stat_counter *const *st;
 
@@ -225,7 +278,7 @@ show_stats(struct text *t)
 }
 
 static void
-show_dmesg(struct text *t)
+show_dmesg(struct text *t, struct proc *p __unused)
 {
 	size_t n;
 
@@ -235,32 +288,29 @@ show_dmesg(struct text *t)
 	} while (n > 0);
 }
 
-static const struct proc_file {
-	const char *path; /* PID_DIR: the directory that goes by the process's number */
+struct proc_file {
+	const char *path;
 	enum vtype type;
-	void (*show)(struct text *t);
-} files[] = {
-    {"self", VLNK, show_self},
-    {PID_DIR "/maps", VREG, show_maps},
-    {PID_DIR "/stat", VREG, show_stat},
-    {PID_DIR "/status", VREG, show_status},
-    {PID_DIR "/cmdline", VREG, show_cmdline},
-    {PID_DIR "/comm", VREG, show_comm},
-    {PID_DIR "/exe", VLNK, show_exe},
-    {"meminfo", VREG, show_meminfo},
-    {"uptime", VREG, show_uptime},
-    {"version", VREG, show_version},
-    {"cpuinfo", VREG, show_cpuinfo},
-    {"quire/stats", VREG, show_stats},
+	void (*show)(struct text *t, struct proc *p); /* p: below a process's number, else NULL */
+};
+static const struct proc_file files[] = {
+    {"self", VLNK, show_self},         {"meminfo", VREG, show_meminfo},
+    {"uptime", VREG, show_uptime},     {"version", VREG, show_version},
+    {"cpuinfo", VREG, show_cpuinfo},   {"quire/stats", VREG, show_stats},
     {"quire/dmesg", VREG, show_dmesg},
+};
+static const struct proc_file pid_files[] = {
+    {"maps", VREG, show_maps},       {"stat", VREG, show_stat}, {"status", VREG, show_status},
+    {"cmdline", VREG, show_cmdline}, {"comm", VREG, show_comm}, {"exe", VLNK, show_exe},
 };
 
 /* --- the tree ------------------------------------------------------------------------------------- */
 
 struct procnode {
 	struct vnode pn_vnode;
-	void (*pn_show)(struct text *t); /* (c) */
+	void (*pn_show)(struct text *t, struct proc *p); /* (c) */
 	const struct sysctl *pn_sysctl; /* (c) in place of pn_show */
+	int pn_pid; /* (c) whose; 0: nobody's */
 	struct text pn_text; /* (v) */
 };
 #define PROCNODE(vp) container_of(vp, struct procnode, pn_vnode)
@@ -279,17 +329,23 @@ show_sysctl(struct text *t, const struct sysctl *sc)
 	}
 }
 
-static struct text
-render(struct vnode *vp)
+/* The text of vp's file; that of a process that is gone is ESRCH. */
+static int
+render(struct vnode *vp, struct text *t)
 {
 	struct procnode *pn = PROCNODE(vp);
-	struct text t = {0};
+	struct proc *p = pn->pn_pid != 0 ? proc_find(pn->pn_pid) : NULL;
 
+	*t = (struct text){0};
+	if (pn->pn_pid != 0 && p == NULL)
+		return (ESRCH);
 	if (pn->pn_sysctl == NULL)
-		pn->pn_show(&t);
+		pn->pn_show(t, p);
 	else
-		show_sysctl(&t, pn->pn_sysctl);
-	return (t);
+		show_sysctl(t, pn->pn_sysctl);
+	if (p != NULL)
+		proc_rele(p);
+	return (0);
 }
 
 /* Readers take turns: one that reads on finds the text that it, or another since, began with. */
@@ -303,9 +359,9 @@ procfs_read(struct vnode *vp, struct uio *uio, struct file *fp __unused)
 	rw_wlock(&vp->v_lock);
 	if (at == 0 || t->buf == NULL) {
 		kfree(t->buf);
-		*t = render(vp);
+		error = render(vp, t);
 	}
-	if (at < t->len) {
+	if (error == 0 && at < t->len) {
 		error = uiomove(t->buf + at, MIN(uio->uio_resid, t->len - at), uio);
 	} else { /* read to the end */
 		kfree(t->buf);
@@ -339,9 +395,11 @@ procfs_write(struct vnode *vp, struct uio *uio, struct file *fp __unused)
 static int
 procfs_readlink(struct vnode *vp, char *buf, size_t size)
 {
-	struct text t = render(vp);
-	int error = t.buf == NULL ? ENOENT : t.len >= size ? ENAMETOOLONG : 0;
+	struct text t;
+	int error = render(vp, &t);
 
+	if (error == 0 && (t.buf == NULL || t.len >= size))
+		error = t.buf == NULL ? ENOENT : ENAMETOOLONG;
 	if (error == 0) {
 		memcpy(buf, t.buf, t.len);
 		buf[t.len] = '\0';
@@ -350,47 +408,138 @@ procfs_readlink(struct vnode *vp, char *buf, size_t size)
 	return (error);
 }
 
+static void
+procfs_inactive(struct vnode *vp)
+{
+	kfree(PROCNODE(vp)->pn_text.buf);
+}
+
 static const struct vnodeops file_ops = {
     .v_read = procfs_read,
     .v_write = procfs_write,
     .v_readlink = procfs_readlink,
+    .v_inactive = procfs_inactive,
 };
 
-/* The number of the process that looks, if that is what the text says. */
-static bool
-is_own_pid(const char *name, size_t len)
+static struct vnode *
+node_alloc(const struct vnodeops *ops, enum vtype type, struct vnode *dir, const char *name,
+	   size_t len, int pid)
 {
-	char pid[12];
+	struct vnode *vp = vnode_alloc(sizeof(struct procnode), ops, type, dir, name, len);
 
-	if (curproc == NULL) /* the initrd is unpacked before there is a process */
-		return (false);
-	return ((size_t)ksnprintf(pid, sizeof(pid), "%d", curproc->p_pid) == len &&
-		memcmp(pid, name, len) == 0);
+	if (vp != NULL) {
+		PROCNODE(vp)->pn_pid = pid;
+		vp->v_mode = type == VREG ? 0444 : type == VDIR ? 0555 : 0777;
+	}
+	return (vp);
+}
+
+/* --- below the number of a process ------------------------------------------------------------------ */
+
+static int
+pid_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
+{
+	const struct proc_file *f = pid_files;
+
+	while (f < pid_files + nitems(pid_files) &&
+	       (strlen(f->path) != len || memcmp(f->path, name, len) != 0))
+		f++;
+	if (f == pid_files + nitems(pid_files))
+		return (ENOENT);
+	*vpp = node_alloc(&file_ops, f->type, dir, name, len, PROCNODE(dir)->pn_pid);
+	if (*vpp == NULL)
+		return (ENOMEM);
+	PROCNODE(*vpp)->pn_show = f->show;
+	return (0);
+}
+
+static int
+pid_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type)
+{
+	uint64_t i = *cookie - 2;
+
+	if (i >= nitems(pid_files))
+		return (ENOENT);
+	strlcpy(name, pid_files[i].path, NAME_MAX + 1);
+	*type = pid_files[i].type;
+	*ino = dir->v_ino + 1 + i;
+	++*cookie;
+	return (0);
+}
+
+static const struct vnodeops pid_ops = {.v_lookup = pid_lookup, .v_readdir = pid_readdir};
+
+/* --- the root --------------------------------------------------------------------------------------- */
+
+/* The number that a name says, as it is written; 0: none. */
+static int
+name_to_pid(const char *name, size_t len)
+{
+	int pid = 0;
+
+	if (len == 0 || len > 9 || *name == '0')
+		return (0);
+	for (; len > 0; name++, len--) {
+		if (*name < '0' || *name > '9')
+			return (0);
+		pid = pid * 10 + (*name - '0');
+	}
+	return (pid);
+}
+
+static int
+root_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
+{
+	int pid = name_to_pid(name, len);
+	struct proc *p = pid != 0 ? proc_find(pid) : NULL;
+
+	if (p == NULL)
+		return (ramfs_ops.v_lookup(dir, name, len, vpp));
+	proc_rele(p);
+	*vpp = node_alloc(&pid_ops, VDIR, dir, name, len, pid);
+	return (*vpp != NULL ? 0 : ENOMEM);
+}
+
+static int
+root_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type)
+{
+	struct proc *p;
+
+	if (*cookie < PID_COOKIE) {
+		if (ramfs_ops.v_readdir(dir, cookie, name, ino, type) == 0)
+			return (0);
+		*cookie = PID_COOKIE;
+	}
+	p = proc_next(*cookie - PID_COOKIE);
+	if (p == NULL)
+		return (ENOENT);
+	ksnprintf(name, NAME_MAX + 1, "%d", p->p_pid);
+	*ino = PID_COOKIE + p->p_pid;
+	*type = VDIR;
+	*cookie = PID_COOKIE + p->p_pid + 1;
+	proc_rele(p);
+	return (0);
 }
 
 static int
 dir_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
 {
-	if (dir == procdir && is_own_pid(name, len))
-		return (ramfs_ops.v_lookup(dir, PID_DIR, strlen(PID_DIR), vpp));
 	return (ramfs_ops.v_lookup(dir, name, len, vpp));
 }
 
 static int
 dir_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type)
 {
-	int error = ramfs_ops.v_readdir(dir, cookie, name, ino, type);
-
-	if (error == 0 && strcmp(name, PID_DIR) == 0)
-		ksnprintf(name, NAME_MAX + 1, "%d", curproc->p_pid);
-	return (error);
+	return (ramfs_ops.v_readdir(dir, cookie, name, ino, type));
 }
 
+static const struct vnodeops root_ops = {.v_lookup = root_lookup, .v_readdir = root_readdir};
 static const struct vnodeops dir_ops = {.v_lookup = dir_lookup, .v_readdir = dir_readdir};
 
 /* A file at path below /proc, and the directories on the way there. */
 static void
-add_file(const char *path, enum vtype type, void (*show)(struct text *t), const struct sysctl *sc)
+add_file(const char *path, enum vtype type, void (*show)(struct text *t, struct proc *p),
+	 const struct sysctl *sc)
 {
 	struct vnode *dir = procdir, *vp;
 	const char *slash;
@@ -403,12 +552,13 @@ add_file(const char *path, enum vtype type, void (*show)(struct text *t), const 
 		vrele(vp); /* its name holds it */
 		dir = vp;
 	}
-	vp = vnode_alloc(sizeof(struct procnode), &file_ops, type, dir, path, strlen(path));
+	vp = node_alloc(&file_ops, type, dir, path, strlen(path), 0);
 	if (vp == NULL)
 		return;
 	PROCNODE(vp)->pn_show = show;
 	PROCNODE(vp)->pn_sysctl = sc;
-	vp->v_mode = type == VLNK ? 0777 : sc != NULL && sc->sc_store != NULL ? 0644 : 0444;
+	if (sc != NULL && sc->sc_store != NULL)
+		vp->v_mode = 0644;
 	vp->v_nlink = 0;
 	ramfs_ops.v_link(dir, path, strlen(path), vp);
 	vrele(vp);
@@ -422,7 +572,7 @@ procfs_init(void)
 
 	if (ramfs_ops.v_create(rootvnode, "proc", 4, VDIR, 0555, NULL, &procdir) != 0)
 		return;
-	procdir->v_ops = &dir_ops;
+	procdir->v_ops = &root_ops;
 	for (size_t i = 0; i < nitems(files); i++)
 		add_file(files[i].path, files[i].type, files[i].show, NULL);
 	SET_FOREACH (sc, sysctl) {

@@ -3,6 +3,7 @@
  * Nothing in the file is trusted: all of it is checked before anything is mapped.
  */
 #include "kern/errno.h"
+#include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
@@ -213,7 +214,7 @@ map_range(struct proc *p, uint64_t start, uint64_t end, const struct vm_map_req 
 		return (0);
 	if (req->object != NULL)
 		vm_object_reference(req->object); /* the map's, if all goes well */
-	rv = vm_map_fixed(&p->p_map, start, end - start, req);
+	rv = vm_map_fixed(&p->p_vm->vm_map, start, end - start, req);
 	if (rv != KERN_SUCCESS && req->object != NULL)
 		vm_object_deallocate(req->object);
 	return (vm_mmap_to_errno(rv));
@@ -249,8 +250,8 @@ map_segment(struct image *img, struct proc *p, const Elf64_Phdr *ph)
 	if (error == 0 && zero_tail)
 		error = clearuser((void *)data_end, file_end - data_end);
 	if (error == 0 && file.prot != prot)
-		error =
-		    vm_mmap_to_errno(vm_map_protect(&p->p_map, trunc_page(start), file_end, prot));
+		error = vm_mmap_to_errno(
+		    vm_map_protect(&p->p_vm->vm_map, trunc_page(start), file_end, prot));
 	return (error);
 }
 
@@ -258,6 +259,7 @@ static int
 map_image(struct image *img, struct proc *p)
 {
 	uint64_t top = VM_MAXUSER_ADDRESS - random_offset(STACK_RANDOM_PAGES);
+	struct vmspace *vm = p->p_vm;
 	struct vm_map_req stack = {
 	    .prot = VM_PROT_RW | (img->exec_stack ? VM_PROT_EXECUTE : 0),
 	    .max_prot = VM_PROT_ALL,
@@ -270,12 +272,12 @@ map_image(struct image *img, struct proc *p)
 			error = map_segment(img, p, ph);
 	if (error != 0)
 		return (error);
-	p->p_brk_start = p->p_brk = img->high + img->bias;
-	p->p_stack_top = top;
-	vm_map_lock(&p->p_map);
-	p->p_map.top = top - STACK_SIZE - STACK_GUARD;
-	vm_map_unlock(&p->p_map);
-	return (vm_mmap_to_errno(vm_map_insert(&p->p_map, top - STACK_SIZE, STACK_SIZE, &stack)));
+	vm->vm_brk_start = vm->vm_brk = img->high + img->bias;
+	vm->vm_stack_top = top;
+	vm_map_lock(&vm->vm_map);
+	vm->vm_map.top = top - STACK_SIZE - STACK_GUARD;
+	vm_map_unlock(&vm->vm_map);
+	return (vm_mmap_to_errno(vm_map_insert(&vm->vm_map, top - STACK_SIZE, STACK_SIZE, &stack)));
 }
 
 /* A new stack's contents in the making: buf is to stand at user address sp; offsets in it so far. */
@@ -335,7 +337,7 @@ push_auxv(struct stack_image *si, const struct image *img, uint64_t random)
  * strings; zeros. Built in kernel memory, then copied out at once.
  */
 static int
-push_args(struct image *img, uint64_t top, int argc, char *const argv[], int envc,
+push_args(struct image *img, struct vmspace *vm, int argc, char *const argv[], int envc,
 	  char *const envv[], uint64_t *sp)
 {
 	size_t strings = 0, total, random = sizeof(uint64_t) * (size_t)(argc + envc + 3 + 2 * NAUX);
@@ -353,11 +355,13 @@ push_args(struct image *img, uint64_t top, int argc, char *const argv[], int env
 	si.buf = kmalloc(total, M_ZERO);
 	if (si.buf == NULL)
 		return (ENOMEM);
-	*sp = si.sp = top - total;
+	*sp = si.sp = vm->vm_stack_top - total;
 	push_word(&si, (uint64_t)argc);
+	vm->vm_arg_start = si.sp + si.string;
 	for (int i = 0; i < argc; i++)
 		push_word(&si, push_string(&si, argv[i]));
 	push_word(&si, 0);
+	vm->vm_arg_end = si.sp + si.string;
 	for (int i = 0; i < envc; i++)
 		push_word(&si, push_string(&si, envv[i]));
 	push_word(&si, 0);
@@ -388,23 +392,62 @@ take_name(struct proc *p, struct image *img)
 		vrele(old);
 }
 
+/* Put vm in place of curproc's address space; returns that. */
+static struct vmspace *
+exec_switch(struct proc *p, struct vmspace *vm)
+{
+	struct vmspace *old;
+
+	rw_wlock(&p->p_lock);
+	old = p->p_vm;
+	p->p_vm = vm;
+	p->p_maxrss = MAX(p->p_maxrss, old->vm_pmap.pm_resident);
+	rw_unlock(&p->p_lock);
+	pmap_activate(&vm->vm_pmap);
+	return (old);
+}
+
+/* Load img into a new address space, where *sp is its stack; the old one comes back if that fails. */
+static int
+exec_load(struct image *img, struct proc *p, int argc, char *const argv[], int envc,
+	  char *const envv[], uint64_t *sp)
+{
+	struct vmspace *vm = vmspace_alloc();
+	int error;
+
+	if (vm == NULL)
+		return (ENOMEM);
+	vm = exec_switch(p, vm);
+	error = map_image(img, p);
+	if (error == 0)
+		error = push_args(img, p->p_vm, argc, argv, envc, envv, sp);
+	if (error != 0)
+		vm = exec_switch(p, vm);
+	vmspace_free(vm);
+	return (error);
+}
+
 int
-exec_load(struct proc *p, struct thread *td, const char *path, int argc, char *const argv[],
-	  int envc, char *const envv[])
+exec_program(const char *path, int argc, char *const argv[], int envc, char *const envv[])
 {
 	struct image img = {.path = path};
+	struct thread *td = curthread;
+	struct proc *p = curproc;
 	uint64_t sp;
 	int error;
 
-	KASSERT(td == curthread && p == curproc, ("exec_load for another process"));
 	error = image_open(&img, p);
 	if (error == 0)
-		error = map_image(&img, p);
+		error = proc_single();
 	if (error == 0)
-		error = push_args(&img, p->p_stack_top, argc, argv, envc, envv, &sp);
+		error = exec_load(&img, p, argc, argv, envc, envv, &sp);
 	if (error == 0) {
 		take_name(p, &img);
+		fd_exec(p->p_fd);
+		signal_exec(p);
+		td->td_clear_tid = 0;
 		cpu_set_user_entry(td, img.eh.e_entry + img.bias, sp);
+		proc_vfork_done(p);
 	}
 	if (img.why != NULL)
 		klog(LOG_WARNING, "%s: %s", path, img.why);

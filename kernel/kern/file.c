@@ -130,6 +130,38 @@ fd_grow(struct filedesc *fdp, int fd)
 	return (0);
 }
 
+struct filedesc *
+fd_copy(struct filedesc *from)
+{
+	struct filedesc *fdp = fd_alloc();
+
+	if (fdp == NULL)
+		return (NULL);
+	rw_rlock(&from->fd_lock);
+	fdp->fd_table = kmalloc(from->fd_size * sizeof(*fdp->fd_table), 0);
+	if (fdp->fd_table != NULL) {
+		fdp->fd_size = from->fd_size;
+		memcpy(fdp->fd_table, from->fd_table, from->fd_size * sizeof(*fdp->fd_table));
+	}
+	for (int fd = 0; fd < fdp->fd_size; fd++)
+		if (fdp->fd_table[fd].fe_file != NULL)
+			__atomic_fetch_add(&fdp->fd_table[fd].fe_file->f_refs, 1, __ATOMIC_RELAXED);
+	rw_unlock(&from->fd_lock);
+	if (fdp->fd_table != NULL)
+		return (fdp);
+	kfree(fdp);
+	return (NULL);
+}
+
+void
+fd_exec(struct filedesc *fdp)
+{
+	for (int fd = 0; fd < fdp->fd_size;
+	     fd++) /* nobody else uses the table: one thread is left */
+		if (fdp->fd_table[fd].fe_file != NULL && fdp->fd_table[fd].fe_cloexec)
+			fd_close(fdp, fd);
+}
+
 int
 fd_install(struct filedesc *fdp, struct file *fp, int min, bool cloexec, int *fd)
 {

@@ -47,6 +47,9 @@ void fdrop(struct file *fp);
 /* An empty table, or NULL; and its end, which closes all. */
 struct filedesc *fd_alloc(void);
 void fd_free(struct filedesc *fdp);
+/* A table with the same open files, or NULL; close those that exec does not keep. */
+struct filedesc *fd_copy(struct filedesc *from);
+void fd_exec(struct filedesc *fdp);
 /* Descriptors 0, 1 and 2 on /dev/console. */
 int fd_open_console(struct filedesc *fdp);
 /* Give fp the lowest free descriptor from min on; the caller's reference goes to the table on success.

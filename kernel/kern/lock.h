@@ -90,6 +90,7 @@ uint64_t locks_held(void);
  * Returns 0 when woken, EINTR when killed, ETIMEDOUT. May return 0 without reason.
  */
 #define SLEEP_KILL 1
+#define SLEEP_INTR 5 /* so may a signal */
 int rw_sleep(const void *chan, struct rwlock *rw, int flags, uint64_t timeout);
 int mtx_sleep(const void *chan, struct mtx *m, int flags, uint64_t timeout);
 void wakeup(const void *chan);

@@ -1,5 +1,5 @@
 /*
- * Processes: how the first one begins, how each ends, and the table of them.
+ * Processes: the table of them, the first one, and what is asked of one by others.
  */
 #include "kern/proc.h"
 #include "kern/errno.h"
@@ -8,18 +8,21 @@
 #include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/main.h"
+#include "kern/panic.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
 #include "fs/vnode.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_page.h"
 
-/* Held for short, never while memory is waited for: vm_oom takes it. Before any p_lock. */
-static struct rwlock allproc_lock = RW_INITIALIZER("process table", LR_FILE);
-static TAILQ_HEAD(, proc) allproc = TAILQ_HEAD_INITIALIZER(allproc); /* allproc_lock */
+#define UMASK 022 /* of the first process */
+
+struct rwlock proctree_lock = RW_INITIALIZER("process table", LR_FILE);
+static TAILQ_HEAD(proclist, proc) allproc = TAILQ_HEAD_INITIALIZER(allproc); /* (t) by number */
 static int last_pid; /* atomic */
-static uint64_t nprocs; /* atomic: those not dead */
+static uint64_t nprocs; /* (t) in the table */
 STAT(procs, nprocs);
+static int ndying; /* atomic: killed, but their memory is not free yet */
 
 int
 pid_alloc(void)
@@ -27,66 +30,130 @@ pid_alloc(void)
 	return (__atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED));
 }
 
-static void
-name_ref(void *vp)
-{
-	vref(vp);
-}
-
-static void
-name_rele(void *vp)
-{
-	vrele(vp);
-}
-
-/* Let go of all that a process has but its identity. */
-static void
-proc_release(struct proc *p)
-{
-	if (p->p_fd != NULL)
-		fd_free(p->p_fd);
-	vm_map_destroy(&p->p_map);
-	pmap_release(&p->p_pmap);
-	if (p->p_exe != NULL)
-		vrele(p->p_exe);
-	vrele(p->p_cwd);
-	p->p_fd = NULL;
-	p->p_exe = p->p_cwd = NULL;
-}
-
-/* A process with an empty address space, the console open, and no thread; not in the table. */
-static int
-proc_alloc(struct proc **pp)
+struct proc *
+proc_alloc(void)
 {
 	struct proc *p = kmalloc(sizeof(*p), M_ZERO);
-	int error;
 
 	if (p == NULL)
-		return (ENOMEM);
-	error = pmap_pinit(&p->p_pmap);
-	if (error != 0) {
-		kfree(p);
-		return (error);
-	}
+		return (NULL);
 	rw_init(&p->p_lock, "process", LR_FILE);
 	TAILQ_INIT(&p->p_threads);
-	vm_map_init(&p->p_map, &p->p_pmap, VM_MINUSER_ADDRESS, VM_MAXUSER_ADDRESS);
-	p->p_map.name_ref = name_ref;
-	p->p_map.name_rele = name_rele;
+	LIST_INIT(&p->p_children);
+	p->p_refs = 1;
+	p->p_pid = pid_alloc();
+	p->p_umask = UMASK;
 	p->p_start = cpu_now();
 	p->p_status = -1;
-	p->p_cwd = rootvnode;
-	vref(p->p_cwd);
-	p->p_fd = fd_alloc();
-	error = p->p_fd == NULL ? ENOMEM : fd_open_console(p->p_fd);
-	if (error != 0) {
-		proc_release(p);
-		kfree(p);
-		return (error);
-	}
-	*pp = p;
-	return (0);
+	return (p);
 }
+
+/* New numbers are the largest, mostly: the place is at the end. */
+void
+proc_insert(struct proc *p, struct proc *parent)
+{
+	struct proc *before;
+
+	rw_wlock(&proctree_lock);
+	p->p_parent = parent;
+	p->p_ppid = parent != NULL ? parent->p_pid : 0;
+	if (parent != NULL)
+		LIST_INSERT_HEAD(&parent->p_children, p, p_sibling);
+	before = TAILQ_LAST(&allproc, proclist);
+	while (before != NULL && before->p_pid > p->p_pid)
+		before = TAILQ_PREV(before, proclist, p_list);
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&allproc, before, p, p_list);
+	else
+		TAILQ_INSERT_HEAD(&allproc, p, p_list);
+	nprocs++;
+	rw_unlock(&proctree_lock);
+}
+
+void
+proc_remove(struct proc *p)
+{
+	rw_assert_wlocked(&proctree_lock);
+	LIST_REMOVE(p, p_sibling);
+	TAILQ_REMOVE(&allproc, p, p_list);
+	p->p_parent = NULL;
+	nprocs--;
+}
+
+struct proc *
+proc_next(int pid)
+{
+	struct proc *p;
+
+	rw_rlock(&proctree_lock);
+	TAILQ_FOREACH (p, &allproc, p_list)
+		if (p->p_pid >= pid)
+			break;
+	if (p != NULL)
+		__atomic_fetch_add(&p->p_refs, 1, __ATOMIC_RELAXED);
+	rw_unlock(&proctree_lock);
+	return (p);
+}
+
+struct proc *
+proc_find(int pid)
+{
+	struct proc *p = proc_next(pid);
+
+	if (p == NULL || p->p_pid == pid)
+		return (p);
+	proc_rele(p);
+	return (NULL);
+}
+
+void
+proc_rele(struct proc *p)
+{
+	if (__atomic_sub_fetch(&p->p_refs, 1, __ATOMIC_ACQ_REL) == 0)
+		kfree(p);
+}
+
+uint64_t
+proc_count(void)
+{
+	return (nprocs);
+}
+
+struct vmspace *
+proc_vmspace(struct proc *p)
+{
+	struct vmspace *vm;
+
+	rw_rlock(&p->p_lock);
+	vm = p->p_vm;
+	if (vm != NULL)
+		vmspace_ref(vm);
+	rw_unlock(&p->p_lock);
+	return (vm);
+}
+
+static uint64_t
+proc_resident(struct proc *p)
+{
+	uint64_t pages;
+
+	rw_rlock(&p->p_lock);
+	pages = p->p_vm != NULL ? p->p_vm->vm_pmap.pm_resident : 0;
+	rw_unlock(&p->p_lock);
+	return (pages);
+}
+
+void
+proc_usage(struct proc *p, struct usage *u)
+{
+	*u = (struct usage){.u_utime = p->p_utime,
+			    .u_stime = p->p_stime,
+			    .u_minflt = p->p_minflt,
+			    .u_majflt = p->p_majflt,
+			    .u_maxrss = MAX(p->p_maxrss, proc_resident(p))};
+}
+
+/* --- the first one ----------------------------------------------------------------------------------- */
 
 static struct {
 	const char *path;
@@ -96,14 +163,12 @@ static struct {
 
 /* Pid 1's thread: becomes the program. The exit status when it cannot is a shell's. */
 static void
-init_main(void *arg)
+init_main(void *arg __unused)
 {
 	static char *const envv[] = {"PATH=/bin:/sbin:/usr/bin", "HOME=/", "TERM=linux"};
 	int error;
 
-	(void)arg;
-	error = exec_load(curproc, curthread, init_args.path, init_args.argc, init_args.argv,
-			  nitems(envv), envv);
+	error = exec_program(init_args.path, init_args.argc, init_args.argv, nitems(envv), envv);
 	if (error != 0) {
 		klog(LOG_ERR, "cannot run %s: %s (errno %d)", init_args.path,
 		     error == ENOENT   ? "no such file"
@@ -117,146 +182,148 @@ init_main(void *arg)
 	cpu_enter_user();
 }
 
+/* The descriptors, directory and address space that the first process begins with. A failure ends the
+ * machine: nothing needs to be undone. */
+static int
+init_setup(struct proc *p)
+{
+	p->p_cwd = rootvnode;
+	vref(p->p_cwd);
+	p->p_vm = vmspace_alloc();
+	p->p_fd = fd_alloc();
+	if (p->p_vm == NULL || p->p_fd == NULL)
+		return (ENOMEM);
+	strlcpy(p->p_comm, "init", sizeof(p->p_comm));
+	return (fd_open_console(p->p_fd));
+}
+
 int
 proc_start_init(const char *path, int argc, char *const argv[])
 {
+	struct proc *p = proc_alloc();
 	struct thread *td;
-	struct proc *p;
 	int error;
 
-	error = proc_alloc(&p);
+	if (p == NULL)
+		return (ENOMEM);
+	error = init_setup(p);
 	if (error != 0)
 		return (error);
-	p->p_pid = pid_alloc();
-	strlcpy(p->p_comm, "init", sizeof(p->p_comm));
 	init_args.path = path;
 	init_args.argc = argc;
 	init_args.argv = argv;
 	td = thread_create(p, "init", init_main, NULL);
-	if (td == NULL) {
-		proc_release(p);
-		kfree(p);
+	if (td == NULL)
 		return (ENOMEM);
-	}
-	rw_wlock(&allproc_lock);
-	TAILQ_INSERT_TAIL(&allproc, p, p_list);
-	rw_unlock(&allproc_lock);
-	__atomic_fetch_add(&nprocs, 1, __ATOMIC_RELAXED);
+	td->td_tid = p->p_pid;
+	TAILQ_INSERT_TAIL(&p->p_threads, td, td_plink);
+	proc_insert(p, NULL);
 	sched_add(td);
 	return (0);
 }
 
-/* Curthread becomes a kernel thread: the address space may go away under it from now on. True when it
- * was the process's last. */
-static bool
-proc_leave(struct proc *p)
-{
-	struct thread *td = curthread;
-	bool last;
-
-	rw_wlock(&p->p_lock);
-	spinlock_enter(); /* a switch must not see one without the other */
-	cpu_thread_free(td);
-	td->td_proc = NULL;
-	pmap_activate(kernel_pmap);
-	spinlock_exit();
-	TAILQ_REMOVE(&p->p_threads, td, td_plink);
-	last = TAILQ_EMPTY(&p->p_threads);
-	rw_unlock(&p->p_lock);
-	return (last);
-}
+/* --- what others do to one ---------------------------------------------------------------------------- */
 
 void
-proc_exit(int status)
+proc_kill_locked(struct proc *p, int sig)
 {
-	struct proc *p = curproc;
+	struct thread *td;
+	int none = 0;
 
-	sched_charge();
-	rw_wlock(&p->p_lock);
-	if (p->p_status < 0)
-		p->p_status = status; /* who ends it first decides */
-	rw_unlock(&p->p_lock);
-	proc_kill(p, SIGKILL); /* the other threads unwind; the last one to leave cleans up */
-	if (!proc_leave(p))
-		thread_exit();
-	proc_release(p);
-	__atomic_fetch_sub(&nprocs, 1, __ATOMIC_RELAXED);
-	if (p->p_pid == 1) {
-		status = p->p_status;
-		machine_exit((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
-	}
-	thread_exit(); /* p stays in the table until its parent asks for its status */
+	rw_assert_locked(&p->p_lock);
+	if (TAILQ_EMPTY(&p->p_threads)) /* dead already */
+		return;
+	__atomic_fetch_add(&ndying, 1, __ATOMIC_RELAXED); /* first: vm_oom relies on it */
+	if (!__atomic_compare_exchange_n(&p->p_killed, &none, sig, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		__atomic_fetch_sub(&ndying, 1, __ATOMIC_RELAXED);
+	TAILQ_FOREACH (td, &p->p_threads, td_plink)
+		thread_ast(td, AST_KILL);
 }
 
 void
 proc_kill(struct proc *p, int sig)
 {
-	struct thread *td;
-	int none = 0;
-
-	__atomic_compare_exchange_n(&p->p_killed, &none, sig, false, __ATOMIC_SEQ_CST,
-				    __ATOMIC_SEQ_CST);
 	rw_rlock(&p->p_lock);
-	TAILQ_FOREACH (td, &p->p_threads, td_plink)
-		sched_abort_sleep(td);
+	proc_kill_locked(p, sig);
 	rw_unlock(&p->p_lock);
+}
+
+void
+proc_died(struct proc *p)
+{
+	int n = 0;
+
+	if (p->p_killed != 0)
+		n = __atomic_sub_fetch(&ndying, 1, __ATOMIC_RELAXED);
+	KASSERT(n >= 0, ("more processes died than were killed"));
+	(void)n;
 }
 
 void
 proc_ast(void)
 {
-	if (thread_killed())
-		proc_exit(curproc->p_killed);
-}
-
-void
-trapsignal(int sig, int code, vm_offset_t addr, const char *why)
-{
-	static const char *const names[] = {
-	    [SIGILL] = "SIGILL", [SIGTRAP] = "SIGTRAP", [SIGBUS] = "SIGBUS",
-	    [SIGFPE] = "SIGFPE", [SIGSEGV] = "SIGSEGV", [SIGSYS] = "SIGSYS",
-	};
 	struct proc *p = curproc;
-	const char *comma = strchr(why, ','), *at = *why == 'w'   ? "to"
-						    : *why == 'r' ? "from"
-								  : "at";
-	uint64_t rip = curthread->td_frame->tf_rip;
 
-	(void)code; /* for a handler's siginfo, once there are handlers */
-	if (comma != NULL) /* "access, reason" */
-		klog(LOG_WARNING, "%s[%d]: %s: %.*s %s 0x%lx at rip %#lx: %s", p->p_comm, p->p_pid,
-		     names[sig], (int)(comma - why), why, at, addr, rip, comma + 2);
-	else
-		klog(LOG_WARNING, "%s[%d]: %s: %s at rip %#lx", p->p_comm, p->p_pid, names[sig],
-		     why, rip);
-	proc_kill(p, sig);
+	if (p->p_killed != 0)
+		proc_exit(p->p_killed);
+	if (thread_killed()) /* another thread execs */
+		proc_thread_exit(0);
+	signal_ast();
 }
 
+/*
+ * The largest process goes, the first one only when there is no other: its end is everybody's. Nobody while
+ * the memory of one is on its way back.
+ */
 bool
 vm_oom(void)
 {
 	struct proc *p, *victim = NULL;
-	bool found;
+	uint64_t pages, most = 0;
 
-	rw_rlock(&allproc_lock);
-	TAILQ_FOREACH (p, &allproc, p_list) {
-		if (p->p_cwd == NULL) /* dead, with nothing left but its status */
-			continue;
-		if (p->p_killed != 0) { /* its memory is on its way back */
-			rw_unlock(&allproc_lock);
-			return (true);
-		}
-		if (victim == NULL || p->p_pmap.pm_resident > victim->p_pmap.pm_resident)
-			victim = p;
+	thread_reap(); /* the idle thread does not get round to it now */
+	if (__atomic_load_n(&ndying, __ATOMIC_RELAXED) != 0)
+		return (true);
+	rw_wlock(&proctree_lock); /* one chooses at a time */
+	if (__atomic_load_n(&ndying, __ATOMIC_RELAXED) != 0) {
+		rw_unlock(&proctree_lock);
+		return (true);
 	}
-	found = victim != NULL;
-	if (found) {
+	TAILQ_FOREACH (p, &allproc, p_list) {
+		pages = proc_resident(p);
+		if (pages == 0) /* dead, or as good as that */
+			continue;
+		if (victim == NULL || victim->p_pid == 1 || pages > most) {
+			victim = p;
+			most = pages;
+		}
+	}
+	if (victim != NULL) {
 		klog(LOG_WARNING, "out of memory: killed pid %d (%s), %lu KiB", victim->p_pid,
-		     victim->p_comm, victim->p_pmap.pm_resident * (PAGE_SIZE >> 10));
+		     victim->p_comm, most * (PAGE_SIZE >> 10));
 		proc_kill(victim, SIGKILL);
 	}
-	rw_unlock(&allproc_lock);
-	return (found);
+	rw_unlock(&proctree_lock);
+	return (victim != NULL);
+}
+
+bool
+proc_signal_all(int first, int sig)
+{
+	struct proc *p;
+	bool any = false;
+
+	rw_rlock(&proctree_lock);
+	TAILQ_FOREACH (p, &allproc, p_list) {
+		if (p->p_pid < first || p == curproc)
+			continue;
+		any = true;
+		if (sig != 0)
+			signal_send(p, NULL, sig);
+	}
+	rw_unlock(&proctree_lock);
+	return (any);
 }
 
 void

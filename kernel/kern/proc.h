@@ -1,5 +1,6 @@
 /*
- * Processes: an address space, a descriptor table, an identity, and how it ended.
+ * Processes: an address space, a descriptor table, an identity, a family, and how it ended. proc.c has the
+ * table and the first process, fork.c beginnings, exit.c ends, exec.c programs, signal.c signals.
  */
 #pragma once
 
@@ -9,56 +10,212 @@
 struct filedesc;
 struct vnode;
 
+#define TASK_MAX \
+	4096 /* processes, dead ones included, and again threads: fork answers EAGAIN past it */
+
 #define NSIG 64
 struct sigaction { /* as Linux's programs give it */
 	uint64_t sa_handler, sa_flags, sa_restorer, sa_mask;
 };
 
-/* Locks: (c) constant  (p) p_lock  (a) atomic */
+/* An address space and what is known of it: of one process, or of a parent and its child by vfork.
+ * Locks: (c) constant  (v) vm_lock  (x) constant once exec has made it  (a) atomic */
+struct vmspace {
+	struct vm_map vm_map; /* own lock */
+	struct pmap vm_pmap; /* own lock */
+	struct rwlock vm_lock; /* rank LR_FILE */
+	uint32_t vm_refs; /* (a) */
+	vm_offset_t vm_brk_start; /* (x) */
+	vm_offset_t vm_brk; /* (v) */
+	vm_offset_t vm_stack_top; /* (x) */
+	vm_offset_t vm_arg_start, vm_arg_end; /* (x) argv's strings */
+};
+/* An empty one, or (vmspace_fork) a copy-on-write copy; one reference. NULL: ENOMEM. */
+struct vmspace *vmspace_alloc(void);
+struct vmspace *vmspace_fork(struct vmspace *from);
+void vmspace_ref(struct vmspace *vm);
+/* Copy from vm, whoever's it is, as far as RAM can be read from addr on; how many bytes. May sleep. */
+size_t vmspace_read(struct vmspace *vm, vm_offset_t addr, char *buf, size_t len);
+/* The last reference unmaps all. No lock held. */
+void vmspace_free(struct vmspace *vm);
+
+/* What a process used, as wait4 and getrusage tell; times in ns. */
+struct usage {
+	uint64_t u_utime, u_stime, u_minflt, u_majflt, u_maxrss; /* the last in pages */
+};
+
+/* Locks: (c) constant  (p) p_lock  (t) proctree_lock  (a) atomic  (k) only its own threads */
 struct proc {
-	TAILQ_ENTRY(proc) p_list; /* the process table's lock */
+	TAILQ_ENTRY(proc) p_list; /* (t) */
+	LIST_ENTRY(proc) p_sibling; /* (t) */
+	LIST_HEAD(, proc) p_children; /* (t) also what wait sleeps on */
+	struct proc *p_parent; /* (t) NULL: the first process */
+	uint32_t p_refs; /* (a) the table's and those of who looks at it */
 	struct rwlock p_lock; /* rank LR_FILE */
 	int p_pid; /* (c) */
+	int p_ppid; /* (a) its parent's number; 0: none */
+	int p_exit_signal; /* (t) what its end sends to the parent; 0: nothing */
+	bool p_zombie; /* (t) ended, waits for its parent's wait */
+	bool p_vfork; /* (t) its parent waits until it execs or ends */
 	char p_comm[16]; /* (p) as Linux's /proc/PID/comm */
-	struct vm_map p_map; /* own lock */
-	struct pmap p_pmap; /* own lock */
-	vm_offset_t p_brk_start, p_brk; /* (p) */
-	vm_offset_t p_stack_top; /* (c) after exec */
-	vm_offset_t p_arg_start, p_arg_end; /* (c) after exec: argv's strings */
-	TAILQ_HEAD(, thread) p_threads; /* (p) */
-	struct filedesc *p_fd; /* (c) own lock */
-	struct vnode *p_cwd; /* (p) */
+	struct vmspace *p_vm; /* (p) NULL once dead; constant for its own threads, but in exec */
+	TAILQ_HEAD(threadlist, thread) p_threads; /* (p) */
+	struct thread *p_single; /* (p) the thread that execs: all others end */
+	struct filedesc *p_fd; /* (c) own lock; NULL once dead */
+	struct vnode *p_cwd; /* (p) NULL once dead */
 	struct vnode *p_exe; /* (p) */
-	struct sigaction
-	    p_sigaction[NSIG]; /* (p) of signal i + 1; kept, but no handler is called yet */
+	uint32_t p_umask; /* (a) */
+	struct sigaction p_sigaction[NSIG]; /* (p) of signal i + 1 */
+	uint64_t
+	    p_sigpend; /* (p) signals sent to the process that no thread has taken; bit 0 is 1 */
 	uint64_t p_majflt, p_minflt; /* (a) as getrusage counts them (P17) */
 	uint64_t p_start; /* (c) ns since boot */
 	uint64_t p_utime, p_stime; /* (a) ns; run time is p_utime, the two are not told apart yet */
+	struct usage p_cusage; /* (t) of the children that were waited for */
+	uint64_t p_maxrss; /* (a) pages, of address spaces that are gone */
 	volatile int p_killed; /* (a) signal that ends it, 0: none */
 	int p_status; /* (p) once dead: wait status, (exit << 8) or signal; -1 before */
 };
 #define curproc (curthread->td_proc)
 
+/* --- proc.c -------------------------------------------------------------------------------------- */
+
+/* The table and the family tree. Held for short, never while memory is waited for: vm_oom takes it.
+ * Before any p_lock. */
+extern struct rwlock proctree_lock;
 /* A number for a new process or thread, not used before. */
 int pid_alloc(void);
+/* A process with number, lock and no thread; not in the table. NULL: ENOMEM. */
+struct proc *proc_alloc(void);
+/* Put it in the table, as a child of parent. */
+void proc_insert(struct proc *p, struct proc *parent);
+/* Take p, a zombie, out of the table and the family. proctree_lock is write-locked. */
+void proc_remove(struct proc *p);
+/* The process of that number, referenced, or NULL; proc_next: the one with the least number >= pid. */
+struct proc *proc_find(int pid);
+struct proc *proc_next(int pid);
+void proc_rele(struct proc *p);
+/* Processes in the table. */
+uint64_t proc_count(void);
+/* p's address space, referenced, or NULL when it is dead. */
+struct vmspace *proc_vmspace(struct proc *p);
+void proc_usage(struct proc *p, struct usage *u);
 /* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);
-/* Ends curproc with a wait status. The end of pid 1 ends the machine. */
-void proc_exit(int status) __noreturn;
 /* Mark p for death by signal: it unwinds at its next return to user mode or kill-able sleep. */
 void proc_kill(struct proc *p, int sig);
-/* On the way to user mode, interrupts on: die if killed. */
+void proc_kill_locked(struct proc *p, int sig); /* p_lock is held */
+/* p, if it was killed, is dead and its memory free. */
+void proc_died(struct proc *p);
+/* Send sig (0: nothing) to all but curproc, from number first on; false: there is none. */
+bool proc_signal_all(int first, int sig);
+/* On the way to user mode, td_ast being set, interrupts on: die, or see to signals. */
 void proc_ast(void);
+
+/* --- fork.c ---------------------------------------------------------------------------------------- */
+
+/* What clone asks for; a fork is all zeros. */
+struct fork_args {
+	bool thread; /* of this process; else a process */
+	bool share_vm; /* a process in the same address space */
+	bool vfork; /* return once the child has execed or ended */
+	bool set_tls;
+	bool
+	    clear_handlers; /* a process: actions become the default ones, but for what is ignored */
+	int exit_signal;
+	uint64_t stack; /* the new stack pointer; 0: as it is */
+	uint64_t tls; /* the new FS base */
+	int *parent_tid, *child_tid; /* user addresses for the number, NULL: none */
+	uint64_t clear_tid; /* user address to zero and wake when the thread ends; 0: none */
+};
+/* The new thread or process returns to user mode from where curthread entered, with a result of 0. *tid
+ * is its number. EAGAIN, ENOMEM, EPERM (tls); EFAULT is not told, as in Linux. */
+int fork1(const struct fork_args *args, int *tid);
+
+/* --- exit.c ---------------------------------------------------------------------------------------- */
+
+/* Let go of all that p has but its identity; it has no thread. */
+void proc_release(struct proc *p);
+/* Ends curproc with a wait status. The end of pid 1 ends the machine. */
+void proc_exit(int status) __noreturn;
+/* Ends curthread, and the process, with that wait status, if it is the last. */
+void proc_thread_exit(int status) __noreturn;
+/* Make curthread the only one of its process. EINTR: it is to die itself. */
+int proc_single(void);
+/* The parent that waits in vfork may go on: p has an address space of its own, or none. */
+void proc_vfork_done(struct proc *p);
+
+#define WAIT_ANY    (-1)
+#define WAIT_NOHANG 1
+#define WAIT_KEEP   2 /* leave it to be waited for again */
+struct wait_result {
+	int pid; /* 0: none has ended yet (WAIT_NOHANG) */
+	int status;
+	struct usage usage;
+};
+/* Wait for the end of child pid, or of any. ECHILD, EINTR. */
+int proc_wait(int pid, int flags, struct wait_result *r);
+
+/* --- signal.c -------------------------------------------------------------------------------------- */
+
+#define SIGBIT(sig) (1ul << ((sig)-1))
+enum {
+	SIGHUP = 1,
+	SIGINT,
+	SIGQUIT,
+	SIGILL,
+	SIGTRAP,
+	SIGABRT,
+	SIGBUS,
+	SIGFPE,
+	SIGKILL,
+	SIGUSR1,
+	SIGSEGV,
+	SIGUSR2,
+	SIGPIPE,
+	SIGALRM,
+	SIGTERM,
+	SIGSTKFLT,
+	SIGCHLD,
+	SIGCONT,
+	SIGSTOP,
+	SIGTSTP,
+	SIGTTIN,
+	SIGTTOU,
+	SIGURG,
+	SIGXCPU,
+	SIGXFSZ,
+	SIGVTALRM,
+	SIGPROF,
+	SIGWINCH,
+	SIGIO,
+	SIGPWR,
+	SIGSYS,
+};
+enum { SIG_DFL, SIG_IGN };
+enum { SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2 };
+#define SIG_NEVER    (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP)) /* cannot be blocked, caught or ignored */
+#define SA_NOCLDWAIT 2ul
 /*
  * A fault of curthread's in user mode that nobody mended: signal number, si_code, the address, and
  * words for the log line ("write, no mapping"). Kills the process: there are no handlers yet.
  */
 void trapsignal(int sig, int code, vm_offset_t addr, const char *why);
 
-enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11, SIGSYS = 31 };
-enum { SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2 };
+/* Send sig to p, or to its thread td alone. p_lock is not held, or (_locked) write-locked. */
+void signal_send(struct proc *p, struct thread *td, int sig);
+void signal_send_locked(struct proc *p, struct thread *td, int sig);
+/* Change curthread's mask; what that lets through is acted on. */
+void signal_setmask(uint64_t mask);
+/* Act on the signals that wait for curthread and are not blocked. */
+void signal_ast(void);
+/* What stays of p's actions when it execs: handlers do not. */
+void signal_exec(struct proc *p);
 
-/* exec.c: load an ELF program into p, which has an empty map, and set up its stack and td_frame.
- * 0, ENOENT, ENOEXEC, EACCES, ENOMEM, E2BIG, EFAULT. On an error the map may be partly filled. */
-int exec_load(struct proc *p, struct thread *td, const char *path, int argc, char *const argv[],
-	      int envc, char *const envv[]);
+/* --- exec.c ---------------------------------------------------------------------------------------- */
+
+/*
+ * Make curproc the program at path: a new address space, its stack and td_frame; other threads end.
+ * 0, ENOENT, ENOEXEC, EACCES, ENOMEM, E2BIG, EFAULT, EINTR: then it is what it was.
+ */
+int exec_program(const char *path, int argc, char *const argv[], int envc, char *const envv[]);

@@ -74,18 +74,38 @@ sched_charge(void)
 	mtx_unlock(&sched_lock);
 }
 
+static void
+runq_insert(struct thread *td)
+{
+	if (td->td_hasty)
+		TAILQ_INSERT_HEAD(&runq, td, td_link);
+	else
+		TAILQ_INSERT_TAIL(&runq, td, td_link);
+}
+
 void
 sched_runnable(struct thread *td)
 {
 	mtx_assert_owned(&sched_lock);
 	td->td_state = TDS_RUNNABLE;
-	TAILQ_INSERT_TAIL(&runq, td, td_link);
+	runq_insert(td);
 	if (curthread == idle) {
 		idle->td_resched = true;
 	} else if (slice_end == 0) {
 		slice_end = cpu_now() + SLICE_NS;
 		sched_arm();
 	}
+}
+
+void
+sched_hasten(struct thread *td)
+{
+	mtx_assert_owned(&sched_lock);
+	td->td_hasty = true;
+	if (td->td_state != TDS_RUNNABLE || td == idle)
+		return;
+	TAILQ_REMOVE(&runq, td, td_link);
+	TAILQ_INSERT_HEAD(&runq, td, td_link);
 }
 
 void
@@ -127,7 +147,7 @@ sched_yield(void)
 	mtx_lock(&sched_lock);
 	td->td_state = TDS_RUNNABLE;
 	if (td != idle)
-		TAILQ_INSERT_TAIL(&runq, td, td_link);
+		runq_insert(td);
 	sched_switch();
 	mtx_unlock(&sched_lock);
 }

@@ -124,11 +124,10 @@ sleep_on(const void *chan, struct mtx *m, struct rwlock *rw, int flags, uint64_t
 
 	spinlock_enter();
 	mtx_lock(&sched_lock);
-	/* proc_kill marks the process before it looks for sleepers under sched_lock, so either this
-	 * sees the mark or sched_abort_sleep finds the thread queued. */
-	killed = (flags & SLEEP_KILL) != 0 && thread_killed();
+	/* thread_ast marks the thread under sched_lock: either this sees it or it finds the thread queued. */
+	killed = (curthread->td_ast & flags) != 0;
 	if (!killed)
-		sleepq_add(chan, flags & SLEEP_KILL, timeout);
+		sleepq_add(chan, flags & SLEEP_INTR, timeout);
 	mtx_unlock(&sched_lock);
 	if (m != NULL)
 		mtx_unlock(m);
@@ -168,10 +167,13 @@ wakeup(const void *chan)
 }
 
 void
-sched_abort_sleep(struct thread *td)
+thread_ast(struct thread *td, uint32_t bits)
 {
 	mtx_lock(&sched_lock);
-	if (td->td_wchan != NULL && (td->td_sleep_flags & SLEEP_KILL) != 0)
+	__atomic_fetch_or(&td->td_ast, bits, __ATOMIC_RELAXED);
+	if (td->td_wchan != NULL && (td->td_sleep_flags & bits) != 0)
 		sleepq_wake(td, EINTR);
+	if ((bits & AST_KILL) != 0)
+		sched_hasten(td);
 	mtx_unlock(&sched_lock);
 }

@@ -17,6 +17,8 @@ extern struct mtx sched_lock;
 void sched_switch(void);
 /* Put td, which is on no queue, at the end of the run queue. */
 void sched_runnable(struct thread *td);
+/* Td goes before others from now on: who is to die has memory that they wait for. */
+void sched_hasten(struct thread *td);
 /* Arm the timer for what comes first: a time-out or the end of the slice. */
 void sched_arm(void);
 

@@ -16,6 +16,12 @@ static struct threadq dead = TAILQ_HEAD_INITIALIZER(dead); /* sched_lock */
 static uint64_t nthreads = 1;
 STAT(threads, nthreads);
 
+uint64_t
+thread_count(void)
+{
+	return (nthreads);
+}
+
 /* The first switch to a new thread comes here, owning sched_lock as each switch does. */
 static void
 thread_start(void *arg)
@@ -61,14 +67,15 @@ thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg)
 		kfree(td);
 		return (NULL);
 	}
-	if (p != NULL) {
-		rw_wlock(&p->p_lock);
-		td->td_tid = TAILQ_EMPTY(&p->p_threads) ? p->p_pid : pid_alloc();
-		TAILQ_INSERT_TAIL(&p->p_threads, td, td_plink);
-		rw_unlock(&p->p_lock);
-	}
 	__atomic_fetch_add(&nthreads, 1, __ATOMIC_RELAXED);
 	return (td);
+}
+
+void
+thread_destroy(struct thread *td)
+{
+	__atomic_fetch_sub(&nthreads, 1, __ATOMIC_RELAXED);
+	thread_free(td);
 }
 
 void
@@ -106,7 +113,5 @@ thread_reap(void)
 bool
 thread_killed(void)
 {
-	struct proc *p = curproc;
-
-	return (p != NULL && p->p_killed != 0);
+	return ((curthread->td_ast & AST_KILL) != 0);
 }

@@ -14,6 +14,10 @@ struct trapframe;
 
 enum td_state { TDS_NEW, TDS_RUNNABLE, TDS_RUNNING, TDS_SLEEPING, TDS_DEAD };
 
+/* Bits of td_ast: also which sleeps they end (SLEEP_*). */
+#define AST_KILL   1u /* its process was killed, or execs in another thread */
+#define AST_SIGNAL 4u /* a signal that it does not block waits */
+
 #define KSTACK_SIZE (16ul << 10) /* bytes, with an unmapped guard page below */
 
 /* Locks: (c) constant  (s) the scheduler's lock  (k) only the thread itself  (a) atomic.
@@ -31,14 +35,19 @@ struct thread {
 	int td_sleep_flags; /* (s) */
 	int td_sleep_result; /* (s) what the sleep returns */
 	bool td_resched; /* (s) its time slice is over */
+	bool td_hasty; /* (s) goes before others: it is on its way out */
 	uint32_t td_spin; /* (k) nesting of spinlock_enter */
 	uint64_t td_spin_flags; /* (k) interrupt flag to restore */
 	uint64_t td_ranks; /* (k) how many locks of each rank it holds, LR_BITS each (INVARIANTS) */
 	const char *td_rank_name[LR_COUNT]; /* (k) the last one taken of each */
 	void (*td_fn)(void *); /* (c) what a new thread runs */
 	void *td_arg; /* (c) */
-	uint64_t td_sigmask,
-	    td_sigpend; /* (k) signals blocked, and those that wait for it; bit 0 is 1 */
+	uint32_t td_ast; /* (a) AST_*: what is to be seen to before it returns to user mode */
+	uint64_t
+	    td_sigmask; /* (k), but changed under the process's lock: signals blocked; bit 0 is 1 */
+	uint64_t td_sigpend; /* proc lock: signals that wait for this thread */
+	uint64_t
+	    td_clear_tid; /* (k) user address: zero and a futex wake there when it ends; 0: none */
 	struct trapframe *td_frame; /* (k) user registers, at the top of the kernel stack */
 	void *td_kstack; /* (c) lowest usable byte */
 	struct thread_md td_md; /* (k) machine's: saved stack pointer, FPU state, onfault */
@@ -49,9 +58,14 @@ extern struct thread thread0; /* the boot thread; cpu_init makes it curthread */
 
 /* Set up the scheduler's queues and the idle thread. Nothing may sleep before. */
 void sched_init(void);
-/* A new thread that will run fn(arg) on its own stack; not runnable yet. NULL: no memory. */
+/* A new thread that will run fn(arg) on its own stack; not runnable yet, nor (p not NULL) among its
+ * process's threads. NULL: no memory. */
 struct thread *thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg);
 void sched_add(struct thread *td);
+/* Undo thread_create for one that never ran. */
+void thread_destroy(struct thread *td);
+/* Threads that have not ended. */
+uint64_t thread_count(void);
 /* Ends curthread; another reaps it. */
 void thread_exit(void) __noreturn;
 /* Free the threads that have ended; the idle thread does, and thread_create before it allocates. */
@@ -64,8 +78,8 @@ void sched_yield(void);
 void sched_clock(uint64_t now);
 /* On the way out of an interrupt or trap, interrupts off: switch if the slice is over. */
 void sched_preempt(void);
-/* End a kill-able sleep of td with EINTR. */
-void sched_abort_sleep(struct thread *td);
+/* Set bits of td_ast, and end a sleep of td that they may end with EINTR. */
+void thread_ast(struct thread *td, uint32_t bits);
 
 /* Interrupts off, nested; what mtx_lock is made of. */
 void spinlock_enter(void);

@@ -15,8 +15,12 @@ struct syscall {
 	const char *name; /* NULL: not supported */
 	syscall_fn fn;
 };
-#define SYSCALL_MAX 335 /* numbers below it are in the table */
+#define SYSCALL_MAX 436 /* numbers below it are in the table */
 extern const struct syscall syscall_table[SYSCALL_MAX];
+
+struct usage;
+/* As Linux's struct rusage. */
+int64_t usage_copyout(const struct usage *u, void *usage);
 
 /* copyin and copyout of one object, as a system call's result. */
 #define COPYOUT(from, uaddr) (-copyout((from), (uaddr), sizeof(*(from))))
@@ -46,10 +50,20 @@ enum { MREMAP_MAYMOVE = 1, MREMAP_FIXED, MREMAP_DONTUNMAP = 4 };
 enum { ARCH_SET_GS = 0x1001, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS };
 enum { PR_SET_NAME = 15, PR_GET_NAME };
 enum { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7, RLIMIT_COUNT = 16 };
-enum { SIG_DFL, SIG_IGN };
 enum { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
-enum { SIGCHLD = 17, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH = 28 };
-enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_CMD_MASK = 0x7f };
+enum { CLONE_SIGNAL = 0xff, CLONE_VM = 0x100, CLONE_FS = 0x200, CLONE_FILES = 0x400,
+       CLONE_SIGHAND = 0x800, CLONE_VFORK = 0x4000, CLONE_THREAD = 0x10000,
+       CLONE_SYSVSEM = 0x40000, CLONE_SETTLS = 0x80000, CLONE_PARENT_SETTID = 0x100000,
+       CLONE_CHILD_CLEARTID = 0x200000, CLONE_DETACHED = 0x400000,
+       CLONE_CHILD_SETTID = 0x1000000 };
+#define CLONE_CLEAR_SIGHAND (1ul << 32)
+enum { WNOHANG = 1, WUNTRACED = 2, WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x1000000,
+       WNOTHREAD = 0x20000000, WALL = 0x40000000 };
+#define WCLONE 0x80000000u
+enum { P_ALL, P_PID, P_PGID };
+enum { CLD_EXITED = 1, CLD_KILLED };
+enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE, FUTEX_WAIT_BITSET = 9,
+       FUTEX_WAKE_BITSET, FUTEX_CMD_MASK = 0x7f, FUTEX_PRIVATE = 0x80, FUTEX_CLOCK_REALTIME = 0x100 };
 enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME,
        CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,
        TIMER_ABSTIME = 1 };
@@ -64,6 +78,8 @@ void linux_fault_in(uint64_t start, uint64_t end, bool write);
 struct linux_timespec {
 	int64_t sec, nsec;
 };
+/* A span from user memory in ns. EFAULT, EINVAL. */
+int timespec_in(const struct linux_timespec *uts, uint64_t *ns);
 struct linux_iovec {
 	void *base;
 	uint64_t len;

@@ -10,8 +10,6 @@
 #include "kern/string.h"
 #include "fs/vnode.h"
 
-#define UMASK 022 /* of new files */
-
 static bool
 file_seekable(struct file *fp)
 {
@@ -237,9 +235,9 @@ open_check(struct nameidata *nd, uint32_t flags, uint32_t mode)
 	if (vp == NULL && (flags & O_CREAT) == 0)
 		return (ENOENT);
 	if (vp == NULL)
-		return (nd->nd_slash
-			    ? EISDIR
-			    : vn_create(nd, VREG, mode & 07777 & ~UMASK, NULL, &nd->nd_vp));
+		return (nd->nd_slash ? EISDIR
+				     : vn_create(nd, VREG, mode & 07777 & ~curproc->p_umask, NULL,
+						 &nd->nd_vp));
 	if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0)
 		return (EEXIST);
 	if (vp->v_type == VLNK)
@@ -405,8 +403,9 @@ sys_mkdirat(int dirfd, const char *path, uint32_t mode)
 
 	if (error != 0)
 		return (-error);
-	error = nd.nd_vp != NULL ? EEXIST
-				 : vn_create(&nd, VDIR, mode & 01777 & ~UMASK, NULL, &nd.nd_vp);
+	error = nd.nd_vp != NULL
+		    ? EEXIST
+		    : vn_create(&nd, VDIR, mode & 01777 & ~curproc->p_umask, NULL, &nd.nd_vp);
 	nd_release(&nd);
 	return (-error);
 }
@@ -522,6 +521,12 @@ sys_getcwd(char *ubuf, uint64_t size)
 	vrele(dir);
 	kfree(buf);
 	return (error != 0 ? -error : (int64_t)len);
+}
+
+int64_t
+sys_umask(uint32_t mask)
+{
+	return (__atomic_exchange_n(&curproc->p_umask, mask & 0777, __ATOMIC_RELAXED));
 }
 
 /* --- directories and descriptors -------------------------------------------------------------------------- */

@@ -123,7 +123,7 @@ mmap_file(struct file *fp, uint64_t length, uint64_t flags, struct vm_map_req *r
 static int
 mmap_insert(uint64_t *addr, uint64_t length, uint64_t flags, const struct vm_map_req *req)
 {
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	int rv;
 
 	if ((flags & MAP_FIXED_NOREPLACE) != 0) {
@@ -141,7 +141,7 @@ mmap_insert(uint64_t *addr, uint64_t length, uint64_t flags, const struct vm_map
 void
 linux_fault_in(uint64_t start, uint64_t end, bool write)
 {
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	vm_prot_t access = write ? VM_PROT_WRITE : VM_PROT_READ;
 	int rv = KERN_SUCCESS;
 
@@ -196,7 +196,7 @@ sys_mmap(uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd, 
 int64_t
 sys_munmap(uint64_t addr, uint64_t length)
 {
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	vm_offset_t start = MAX(addr, map->min), end;
 
 	if ((addr & PAGE_MASK) != 0 || addr > VM_MAXUSER_ADDRESS ||
@@ -226,7 +226,8 @@ sys_mprotect(uint64_t addr, uint64_t length, uint64_t prot)
 		error = EINVAL;
 	if (error != 0 || addr == end)
 		return (-error);
-	return (-vm_mmap_to_errno(vm_map_protect(&curproc->p_map, addr, end, prot & VM_PROT_ALL)));
+	return (-vm_mmap_to_errno(
+	    vm_map_protect(&curproc->p_vm->vm_map, addr, end, prot & VM_PROT_ALL)));
 }
 
 int64_t
@@ -235,7 +236,7 @@ sys_madvise(uint64_t addr, uint64_t length, int advice)
 	/* NORMAL, RANDOM, SEQUENTIAL, WILLNEED, MERGEABLE .. DODUMP, COLD, PAGEOUT: nothing to do. */
 	const uint32_t harmless = 0xful | 0x3ful << 12 | 3ul << 20;
 	const uint32_t not_for_devices = 1ul << 17 | 3ul << 20; /* DODUMP, COLD, PAGEOUT */
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	uint32_t eflags;
 	vm_offset_t end;
 	bool mapped;
@@ -269,7 +270,7 @@ sys_msync(uint64_t addr, uint64_t length, int flags)
 		return (-EINVAL);
 	if (end <= addr)
 		return (end < addr ? -ENOMEM : 0);
-	mapped = range_flags(&curproc->p_map, addr, end, &eflags);
+	mapped = range_flags(&curproc->p_vm->vm_map, addr, end, &eflags);
 	if ((flags & MS_INVALIDATE) != 0 && (eflags & MAP_ENTRY_ONFAULT) != 0)
 		return (-EBUSY);
 	return (mapped ? 0 : -ENOMEM);
@@ -287,7 +288,7 @@ sys_mincore(uint64_t addr, uint64_t length, uint8_t *uvec)
 		return (-ENOMEM);
 	for (; pages > 0; pages -= n, addr += ptoa(n), uvec += n) {
 		max = MIN(pages, sizeof(vec));
-		n = vm_map_mincore(&curproc->p_map, addr, addr + ptoa(max), vec);
+		n = vm_map_mincore(&curproc->p_vm->vm_map, addr, addr + ptoa(max), vec);
 		if (copyout(vec, uvec, n) != 0)
 			return (-EFAULT);
 		if (n < max)
@@ -367,7 +368,7 @@ sys_mremap(uint64_t old, uint64_t old_size, uint64_t new_size, uint64_t flags, u
 	    .fixed = (flags & MREMAP_FIXED) != 0,
 	    .keep = (flags & MREMAP_DONTUNMAP) != 0,
 	};
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	int error = mremap_check(&r, flags), rv;
 	bool shrinks = r.old_size >= r.new_size && !r.fixed && !r.keep;
 
@@ -388,22 +389,22 @@ sys_brk(uint64_t addr)
 {
 	struct vm_map_req req = {
 	    .prot = VM_PROT_RW, .max_prot = VM_PROT_ALL, .eflags = MAP_ENTRY_HEAP};
-	struct proc *p = curproc;
+	struct vmspace *vm = curproc->p_vm;
 	vm_offset_t old, new = round_page(addr);
 	int rv = KERN_SUCCESS;
 
-	rw_wlock(&p->p_lock);
-	old = round_page(p->p_brk);
-	if (addr >= p->p_brk_start && addr < VM_MAXUSER_ADDRESS) {
+	rw_wlock(&vm->vm_lock);
+	old = round_page(vm->vm_brk);
+	if (addr >= vm->vm_brk_start && addr < VM_MAXUSER_ADDRESS) {
 		if (new > old)
-			rv = vm_map_insert(&p->p_map, old, new - old, &req);
+			rv = vm_map_insert(&vm->vm_map, old, new - old, &req);
 		else if (new < old)
-			rv = vm_map_remove(&p->p_map, new, old);
+			rv = vm_map_remove(&vm->vm_map, new, old);
 		if (rv == KERN_SUCCESS)
-			p->p_brk = addr;
+			vm->vm_brk = addr;
 	}
-	addr = p->p_brk;
-	rw_unlock(&p->p_lock);
+	addr = vm->vm_brk;
+	rw_unlock(&vm->vm_lock);
 	if (rv == KERN_SUCCESS && new > old)
 		linux_lock_new(old, new, false);
 	return (addr);

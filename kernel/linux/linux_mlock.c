@@ -63,7 +63,7 @@ wire_range(vm_map_t map, vm_offset_t at, vm_offset_t end, bool best_effort)
 bool
 linux_lock_new(uint64_t start, uint64_t end, bool locked)
 {
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 
 	if (!locked && !map->wire_future)
 		return (false);
@@ -86,7 +86,7 @@ lock_range(uint64_t addr, uint64_t length, vm_offset_t *start, vm_offset_t *end)
 int64_t
 sys_mlock2(uint64_t addr, uint64_t length, int flags)
 {
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	vm_offset_t start, end;
 	int rv;
 
@@ -112,7 +112,9 @@ sys_munlock(uint64_t addr, uint64_t length)
 
 	if (lock_range(addr, length, &start, &end) != 0)
 		return (-EINVAL);
-	return (start == end ? 0 : -vm_mmap_to_errno(vm_map_unwire(&curproc->p_map, start, end)));
+	return (start == end
+		    ? 0
+		    : -vm_mmap_to_errno(vm_map_unwire(&curproc->p_vm->vm_map, start, end)));
 }
 
 static void
@@ -127,7 +129,7 @@ set_future(vm_map_t map, int flags)
 int64_t
 sys_mlockall(int flags)
 {
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	vm_offset_t at, end;
 
 	if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) != 0 ||
@@ -147,7 +149,7 @@ sys_mlockall(int flags)
 int64_t
 sys_munlockall(void)
 {
-	vm_map_t map = &curproc->p_map;
+	vm_map_t map = &curproc->p_vm->vm_map;
 	vm_offset_t at, end;
 
 	set_future(map, 0);

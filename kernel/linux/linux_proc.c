@@ -1,8 +1,5 @@
 /*
- * System calls on the process itself: identity, end, signals, limits, usage.
- *
- * Signals: masks, pending signals and actions are kept truthfully, and default actions are done.
- * Handlers cannot be called yet: a process dies of a signal that it has a handler for, and the log says so.
+ * System calls on the process itself: identity, limits, usage, names.
  */
 #include "linux/linux.h"
 #include "fs/vnode.h"
@@ -16,15 +13,6 @@
 #include "vm/vm_page.h"
 
 int64_t
-sys_exit(int status)
-{
-	proc_exit((status & 0xff) << 8);
-}
-
-/* One thread is the whole process. */
-int64_t sys_exit_group(int status) __attribute__((alias("sys_exit")));
-
-int64_t
 sys_getpid(void)
 {
 	return (curproc->p_pid);
@@ -34,19 +22,6 @@ int64_t
 sys_gettid(void)
 {
 	return (curthread->td_tid);
-}
-
-int64_t
-sys_set_tid_address(void)
-{
-	return (
-	    curthread->td_tid); /* the address matters once a thread can end before its process */
-}
-
-int64_t
-sys_getppid(void)
-{
-	return (0); /* the first process's; there is no other yet */
 }
 
 /* All programs are the superuser. */
@@ -66,116 +41,6 @@ sys_sched_yield(void)
 	return (0);
 }
 
-/* --- signals ------------------------------------------------------------------------------------------ */
-
-#define SIGBIT(sig) (1ul << ((sig)-1))
-#define SIG_NEVER   (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP)) /* cannot be blocked, caught or ignored */
-/* Ignored by default. Stopping belongs here while there is nobody who could let the process go on. */
-#define SIG_HARMLESS                                                                               \
-	(SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | \
-	 SIGBIT(SIGTTOU) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
-
-/* Do what the process's action for sig says. */
-static void
-signal_act(int sig)
-{
-	struct proc *p = curproc;
-	uint64_t handler;
-
-	rw_rlock(&p->p_lock);
-	handler = p->p_sigaction[sig - 1].sa_handler;
-	rw_unlock(&p->p_lock);
-	if (handler == SIG_IGN || (handler == SIG_DFL && (SIG_HARMLESS & SIGBIT(sig)) != 0))
-		return;
-	if (handler != SIG_DFL)
-		klog(LOG_WARNING, "%s[%d]: the handler of signal %d cannot be called: it dies",
-		     p->p_comm, p->p_pid, sig);
-	proc_kill(p, sig);
-}
-
-/* Act on the signals that are pending and no longer blocked. */
-static void
-signal_unblocked(void)
-{
-	struct thread *td = curthread;
-	uint64_t ready;
-
-	while ((ready = td->td_sigpend & ~td->td_sigmask) != 0) {
-		td->td_sigpend &= ~(ready & -ready);
-		signal_act(__builtin_ctzl(ready) + 1);
-	}
-}
-
-/* To this thread: there is no other. */
-static int64_t
-signal_send(int sig)
-{
-	if (sig < 0 || sig > NSIG)
-		return (-EINVAL);
-	if (sig != 0)
-		curthread->td_sigpend |= SIGBIT(sig);
-	signal_unblocked();
-	return (0);
-}
-
-int64_t
-sys_kill(int pid, int sig)
-{
-	return (pid == 0 || pid == curproc->p_pid ? signal_send(sig) : -ESRCH);
-}
-
-int64_t
-sys_tkill(int tid, int sig)
-{
-	if (tid <= 0)
-		return (-EINVAL);
-	return (tid == curthread->td_tid ? signal_send(sig) : -ESRCH);
-}
-
-int64_t
-sys_tgkill(int pid, int tid, int sig)
-{
-	return (pid <= 0 ? -EINVAL : pid == curproc->p_pid ? sys_tkill(tid, sig) : -ESRCH);
-}
-
-int64_t
-sys_rt_sigprocmask(int how, const uint64_t *uset, uint64_t *uold, uint64_t size)
-{
-	struct thread *td = curthread;
-	uint64_t old = td->td_sigmask, set = 0;
-
-	if (size != sizeof(set) || (uset != NULL && (uint32_t)how > SIG_SETMASK))
-		return (-EINVAL);
-	if (uset != NULL && copyin(uset, &set, sizeof(set)) != 0)
-		return (-EFAULT);
-	set &= ~SIG_NEVER;
-	if (uset != NULL)
-		td->td_sigmask = how == SIG_BLOCK     ? old | set
-				 : how == SIG_UNBLOCK ? old & ~set
-						      : set;
-	signal_unblocked();
-	return (uold != NULL ? COPYOUT(&old, uold) : 0);
-}
-
-int64_t
-sys_rt_sigaction(int sig, const struct sigaction *unew, struct sigaction *uold, uint64_t size)
-{
-	struct proc *p = curproc;
-	struct sigaction new, old;
-
-	if (size != sizeof(uint64_t) || sig < 1 || sig > NSIG ||
-	    (unew != NULL && (SIG_NEVER & SIGBIT(sig)) != 0))
-		return (-EINVAL);
-	if (unew != NULL && copyin(unew, &new, sizeof(new)) != 0)
-		return (-EFAULT);
-	rw_wlock(&p->p_lock);
-	old = p->p_sigaction[sig - 1];
-	if (unew != NULL)
-		p->p_sigaction[sig - 1] = new;
-	rw_unlock(&p->p_lock);
-	return (uold != NULL ? COPYOUT(&old, uold) : 0);
-}
-
 /* --- what there is, and how much of it was used ------------------------------------------------------------- */
 
 int64_t
@@ -188,26 +53,38 @@ sys_uname(void *uname)
 }
 
 int64_t
-sys_getrusage(int who, void *usage)
+usage_copyout(const struct usage *u, void *usage)
 {
 	struct {
 		int64_t utime[2], stime[2], maxrss, shared[3], minflt, majflt, rest[8];
-	} ru = {0};
+	} ru = {
+	    .utime = {u->u_utime / 1000000000, u->u_utime / 1000 % 1000000},
+	    .stime = {u->u_stime / 1000000000, u->u_stime / 1000 % 1000000},
+	    .maxrss = u->u_maxrss * (PAGE_SIZE / 1024),
+	    .minflt = u->u_minflt,
+	    .majflt = u->u_majflt,
+	};
+
+	return (COPYOUT(&ru, usage));
+}
+
+int64_t
+sys_getrusage(int who, void *usage)
+{
 	struct proc *p = curproc;
+	struct usage u;
 
 	if (who < -1 || who > 1)
 		return (-EINVAL);
-	if (who != -1) { /* no children, one thread */
+	if (who == -1) {
+		rw_rlock(&proctree_lock);
+		u = p->p_cusage;
+		rw_unlock(&proctree_lock);
+	} else { /* a thread's own is not told from its process's */
 		sched_charge();
-		ru.utime[0] = p->p_utime / 1000000000;
-		ru.utime[1] = p->p_utime / 1000 % 1000000;
-		ru.stime[0] = p->p_stime / 1000000000;
-		ru.stime[1] = p->p_stime / 1000 % 1000000;
-		ru.maxrss = p->p_pmap.pm_resident * (PAGE_SIZE / 1024);
-		ru.minflt = p->p_minflt;
-		ru.majflt = p->p_majflt;
+		proc_usage(p, &u);
 	}
-	return (COPYOUT(&ru, usage));
+	return (usage_copyout(&u, usage));
 }
 
 int64_t
@@ -222,7 +99,7 @@ sys_sysinfo(void *info)
 	    .uptime = cpu_now() / 1000000000,
 	    .totalram = ptoa(vm_cnt.v_page_count),
 	    .freeram = ptoa(vm_cnt.v_free_count),
-	    .procs = 1,
+	    .procs = proc_count(),
 	    .unit = 1,
 	};
 

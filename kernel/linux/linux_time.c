@@ -1,5 +1,5 @@
 /*
- * System calls on time: clocks, sleeping, and futexes as far as one thread needs them.
+ * System calls on time: clocks and sleeping.
  */
 #include "linux/linux.h"
 #include "kern/clock.h"
@@ -72,7 +72,7 @@ sys_time(int64_t *ut)
 	return (ut != NULL && copyout(&seconds, ut, sizeof(seconds)) != 0 ? -EFAULT : seconds);
 }
 
-static int
+int
 timespec_in(const struct linux_timespec *uts, uint64_t *ns)
 {
 	struct linux_timespec ts;
@@ -119,28 +119,4 @@ int64_t
 sys_nanosleep(const struct linux_timespec *uts)
 {
 	return (sys_clock_nanosleep(CLOCK_MONOTONIC, 0, uts));
-}
-
-/* With one thread in a process there is nobody to wake, and a wait can only time out. */
-int64_t
-sys_futex(const uint32_t *uaddr, int op, uint32_t value, const struct linux_timespec *uts)
-{
-	uint64_t ns = INT64_MAX / 2;
-	uint32_t current;
-	int error;
-
-	if (((uintptr_t)uaddr & 3) != 0)
-		return (-EINVAL);
-	if ((op & FUTEX_CMD_MASK) == FUTEX_WAKE)
-		return (0);
-	if ((op & FUTEX_CMD_MASK) != FUTEX_WAIT)
-		return (-ENOSYS);
-	error = uts != NULL ? timespec_in(uts, &ns) : 0;
-	if (error == 0)
-		error = copyin(uaddr, &current, sizeof(current));
-	if (error == 0 && current != value)
-		error = EAGAIN;
-	if (error == 0)
-		error = sleep_until(cpu_now() + ns);
-	return (error != 0 ? -error : -ETIMEDOUT);
 }

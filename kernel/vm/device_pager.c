@@ -41,19 +41,6 @@ dev_find(void *handle)
 	return (NULL);
 }
 
-/* A reference, unless the last one has gone already and the object is on its way out. */
-static bool
-object_tryref(vm_object_t object)
-{
-	uint32_t refs = object->ref_count;
-
-	while (refs != 0)
-		if (__atomic_compare_exchange_n(&object->ref_count, &refs, refs + 1, false,
-						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			return (true);
-	return (false);
-}
-
 vm_object_t
 cdev_pager_lookup(void *handle)
 {
@@ -62,7 +49,7 @@ cdev_pager_lookup(void *handle)
 
 	mtx_lock(&dev_mtx);
 	de = dev_find(handle);
-	if (de != NULL && de->object != NULL && object_tryref(de->object))
+	if (de != NULL && de->object != NULL && vm_object_tryref(de->object))
 		object = de->object;
 	mtx_unlock(&dev_mtx);
 	return (object);
@@ -87,7 +74,7 @@ dev_find_or_reserve(struct dev_entry *new)
 			return (NULL);
 		}
 		object = de->object;
-		if (object != NULL && object_tryref(object)) {
+		if (object != NULL && vm_object_tryref(object)) {
 			mtx_unlock(&dev_mtx);
 			return (object);
 		}

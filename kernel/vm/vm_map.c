@@ -297,31 +297,13 @@ vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_m
 	return (rv);
 }
 
-/* The top-most page of *object's chain at pindex, or NULL. *object becomes the one it stands in, or the last
- * of the chain, which is write-locked. */
-static vm_page_t
-chain_lookup(vm_object_t *object, vm_pindex_t pindex)
-{
-	vm_object_t backing;
-	vm_page_t m;
-
-	VM_OBJECT_WLOCK(*object);
-	while ((m = vm_page_lookup(*object, pindex)) == NULL && (*object)->backing_object != NULL) {
-		backing = (*object)->backing_object;
-		pindex += atop((*object)->backing_object_offset);
-		VM_OBJECT_WLOCK(backing);
-		VM_OBJECT_UNLOCK(*object);
-		*object = backing;
-	}
-	return (m);
-}
-
 /* The top-most page of the chain at pindex gives back the wiring that this map took. */
 static void
 object_unwire(vm_object_t object, vm_pindex_t pindex)
 {
-	vm_page_t m = chain_lookup(&object, pindex);
+	vm_page_t m;
 
+	object = vm_object_walk(object, &pindex, &m);
 	if (m != NULL && m->wire_count != 0) {
 		vm_page_unwire(m);
 		if (m->wire_count == 0 && !vm_page_unit(m)->valid && vm_page_tryxbusy(m))
@@ -484,6 +466,49 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 	return (rv);
 }
 
+/* A private entry whose pages others see too, or that stands in front of such: to drop its own pages would
+ * not show what was there before all writes. */
+static bool
+entry_hides_writes(vm_map_entry_t e)
+{
+	vm_object_t object = e->object;
+	bool hides;
+
+	if (object == NULL || object->type != OBJT_ANON || (e->eflags & MAP_ENTRY_SHARED) != 0)
+		return (false);
+	VM_OBJECT_RLOCK(object);
+	hides = (e->eflags & MAP_ENTRY_NEEDS_COPY) != 0 ||
+		(object->backing_object != NULL && object->backing_object->type == OBJT_ANON);
+	VM_OBJECT_UNLOCK(object);
+	return (hides);
+}
+
+/* Let part of such an entry begin anew: in front of the file that its chain ends in, or of nothing. */
+static int
+entry_renew(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_object_t old, bottom;
+	vm_pindex_t pindex;
+	vm_map_entry_t e;
+
+	if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
+		return (KERN_RESOURCE_SHORTAGE);
+	e = vm_map_lookup_entry(map, start);
+	old = e->object;
+	pindex = atop(e->offset);
+	bottom = vm_object_walk(old, &pindex, NULL);
+	e->object = bottom->type != OBJT_ANON ? bottom : NULL;
+	e->offset = e->object != NULL ? ptoa(pindex) : 0;
+	e->eflags &= ~MAP_ENTRY_NEEDS_COPY;
+	if (e->object != NULL) {
+		e->eflags |= MAP_ENTRY_NEEDS_COPY;
+		vm_object_reference(bottom);
+	}
+	VM_OBJECT_UNLOCK(bottom);
+	vm_object_deallocate(old); /* anonymous: nothing of it wants this map */
+	return (KERN_SUCCESS);
+}
+
 int
 vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
@@ -491,7 +516,7 @@ vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	vm_map_entry_t e;
 	int rv = KERN_SUCCESS;
 
-	vm_map_lock_read(map);
+	vm_map_lock(map);
 	if (mapped_until(map, start, end) < end)
 		rv = KERN_INVALID_ADDRESS;
 	ENTRY_RANGE_FOREACH (e, map, start, end) {
@@ -503,9 +528,14 @@ vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end)
 		from = MAX(e->start, start);
 		to = MIN(e->end, end);
 		pmap_remove(map->pmap, from, to);
-		entry_free_pages(e, from, to);
+		if (!entry_hides_writes(e)) {
+			entry_free_pages(e, from, to);
+		} else if (entry_renew(map, from, to) != KERN_SUCCESS) {
+			rv = KERN_RESOURCE_SHORTAGE;
+			break;
+		}
 	}
-	vm_map_unlock_read(map);
+	vm_map_unlock(map);
 	return (rv);
 }
 
@@ -538,6 +568,7 @@ vm_map_mincore(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *reside
 {
 	vm_object_t object;
 	vm_map_entry_t e;
+	vm_pindex_t pindex;
 	vm_page_t m;
 
 	vm_map_lock_read(map);
@@ -546,7 +577,8 @@ vm_map_mincore(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *reside
 		e = vm_map_lookup_entry(map, va);
 		*resident = 0;
 		if ((object = e->object) != NULL) {
-			m = chain_lookup(&object, atop(e->offset + (va - e->start)));
+			pindex = atop(e->offset + (va - e->start));
+			object = vm_object_walk(object, &pindex, &m);
 			*resident = m != NULL && vm_page_unit(m)->valid;
 			VM_OBJECT_UNLOCK(object);
 		}

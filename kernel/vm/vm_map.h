@@ -170,6 +170,13 @@ struct vm_map_lookup {
 int vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type,
 			 struct vm_map_lookup *result);
 
+/*
+ * vm_map_fork.c: fill dst, fresh and known to nobody else, with what a child has of src after a fork:
+ * shared entries map the same objects, private ones are copied when either side writes. Nothing is wired in
+ * dst. KERN_RESOURCE_SHORTAGE: dst is empty, and src as good as before.
+ */
+int vm_map_fork(vm_map_t src, vm_map_t dst);
+
 /* vm_map_tree.c: the balanced tree. The map is write-locked; to look things up, read-locked is
  * enough. entry->prev and next are set before insert, and still are at remove. */
 void vm_map_tree_insert(vm_map_t map, vm_map_entry_t entry);

@@ -1,5 +1,5 @@
 /*
- * Objects: made, referenced, shadowed, resized, ended. Owns the list of all objects.
+ * Objects: made, referenced, shadowed, collapsed, resized, ended. Owns the list of all objects.
  */
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
@@ -34,6 +34,28 @@ vm_object_reference(vm_object_t object)
 {
 	KASSERT(object->ref_count > 0, ("reference to a dead object"));
 	__atomic_fetch_add(&object->ref_count, 1, __ATOMIC_SEQ_CST);
+}
+
+bool
+vm_object_tryref(vm_object_t object)
+{
+	uint32_t refs = object->ref_count;
+
+	while (refs != 0)
+		if (__atomic_compare_exchange_n(&object->ref_count, &refs, refs + 1, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return (true);
+	return (false);
+}
+
+/* One reference less; how many are left. */
+static uint32_t
+object_unref(vm_object_t object)
+{
+	uint32_t refs = __atomic_sub_fetch(&object->ref_count, 1, __ATOMIC_SEQ_CST);
+
+	KASSERT(refs != UINT32_MAX, ("a reference too many let go of an object"));
+	return (refs);
 }
 
 static void
@@ -82,35 +104,127 @@ object_terminate(vm_object_t object, uint16_t how)
 	return (backing);
 }
 
-/* One reference less; true if it was the last. */
-static inline bool
-object_unref(vm_object_t object)
+/*
+ * Give up a reference. Returns the next one to give up: a dead object's to the one behind it, or ours to the
+ * only shadow that is left, which has taken over the pages. While we hold the lock that shadow cannot
+ * leave the list, nor, therefore, the object go. how: object_terminate's.
+ */
+static vm_object_t
+object_release(vm_object_t object, uint16_t how)
 {
-	KASSERT(object->ref_count > 0, ("a reference too many let go of an object"));
-	return (__atomic_sub_fetch(&object->ref_count, 1, __ATOMIC_SEQ_CST) == 0);
-}
+	bool one_shadow =
+	    object->type == OBJT_ANON && object->ref_count == 2 && object->shadow_count == 1;
+	vm_object_t shadow = NULL;
+	uint32_t refs;
 
-/* Nobody refers to the object any more, nor then perhaps to those behind it. */
-static void
-object_end(vm_object_t object, uint16_t how)
-{
-	do
-		object = object_terminate(object, how); /* and the reference it held */
-	while (object != NULL && object_unref(object));
+	if (one_shadow)
+		VM_OBJECT_WLOCK(object);
+	refs = object_unref(object);
+	if (one_shadow) {
+		shadow = refs == 1 ? LIST_FIRST(&object->shadow_head) : NULL;
+		if (shadow != NULL && !vm_object_tryref(shadow))
+			shadow = NULL;
+		VM_OBJECT_UNLOCK(object);
+	}
+	if (refs == 0)
+		return (object_terminate(object, how));
+	if (shadow != NULL)
+		vm_object_collapse(shadow);
+	return (shadow);
 }
 
 void
 vm_object_deallocate(vm_object_t object)
 {
-	if (object != NULL && object_unref(object))
-		object_end(object, 0);
+	while (object != NULL)
+		object = object_release(object, 0);
 }
 
 void
 vm_object_deallocate_later(vm_object_t object)
 {
-	if (object != NULL && object_unref(object))
-		object_end(object, OBJ_END_LATER);
+	while (object != NULL)
+		object = object_release(object, OBJ_END_LATER);
+}
+
+/* Put object in front of backing, or of nothing; the reference is the caller's business. */
+static void
+object_set_backing(vm_object_t object, vm_object_t backing, vm_ooffset_t offset)
+{
+	object->backing_object = backing;
+	object->backing_object_offset = offset;
+	if (backing == NULL)
+		return;
+	VM_OBJECT_WLOCK(backing);
+	LIST_INSERT_HEAD(&backing->shadow_head, object, shadow_list);
+	backing->shadow_count++;
+	VM_OBJECT_UNLOCK(backing);
+}
+
+/*
+ * Let object, which is locked, look past its backing object if that makes no difference: if it hides all
+ * pages, or takes over those that it shows because nobody else refers to them. Stopping half way does no
+ * harm, each page is seen where it was; mappings stay, they are read-only.
+ */
+static bool
+object_bypass(vm_object_t object, vm_object_t backing)
+{
+	vm_pindex_t shift = atop(object->backing_object_offset), at = shift;
+	bool take = backing->ref_count == 1 && backing->paging_in_progress == 0;
+	vm_page_t m;
+
+	while ((m = vm_page_find_least(backing, at)) != NULL && m->pindex < shift + object->size) {
+		at = m->pindex + 1;
+		if (vm_page_lookup(object, m->pindex - shift) == NULL &&
+		    (!take || vm_page_busied(m) ||
+		     vm_page_rename(m, object, m->pindex - shift) != 0))
+			return (false);
+	}
+	LIST_REMOVE(object, shadow_list);
+	backing->shadow_count--;
+	if (backing->backing_object != NULL)
+		vm_object_reference(backing->backing_object);
+	object_set_backing(object, backing->backing_object,
+			   object->backing_object_offset + backing->backing_object_offset);
+	return (true);
+}
+
+/* Not vm_object_deallocate for the one bypassed: it would come back here, once for each link of a chain. */
+void
+vm_object_collapse(vm_object_t object)
+{
+	vm_object_t backing;
+	bool done = false;
+
+	while (!done) {
+		VM_OBJECT_WLOCK(object);
+		backing = object->backing_object;
+		done = backing == NULL || backing->type != OBJT_ANON;
+		if (!done) {
+			VM_OBJECT_WLOCK(backing);
+			done = !object_bypass(object, backing);
+			VM_OBJECT_UNLOCK(backing);
+		}
+		VM_OBJECT_UNLOCK(object);
+		while (!done && backing != NULL && object_unref(backing) == 0)
+			backing = object_terminate(backing, 0);
+	}
+}
+
+vm_object_t
+vm_object_walk(vm_object_t object, vm_pindex_t *pindex, vm_page_t *m)
+{
+	vm_object_t backing;
+
+	VM_OBJECT_WLOCK(object);
+	while ((m == NULL || (*m = vm_page_lookup(object, *pindex)) == NULL) &&
+	       (backing = object->backing_object) != NULL) {
+		*pindex += atop(object->backing_object_offset);
+		VM_OBJECT_WLOCK(backing);
+		VM_OBJECT_UNLOCK(object);
+		object = backing;
+	}
+	return (object);
 }
 
 bool
@@ -120,20 +234,18 @@ vm_object_shadow(vm_object_t *objectp, vm_ooffset_t *offset, vm_size_t length)
 
 	/* The last owner of anonymous memory may write to it where it is. */
 	if (source != NULL && source->type == OBJT_ANON && source->ref_count == 1 &&
-	    source->handle == NULL)
+	    source->handle == NULL) {
+		VM_OBJECT_WLOCK(source);
+		source->flags |= OBJ_ONEMAPPING;
+		VM_OBJECT_UNLOCK(source);
 		return (true);
+	}
 	result = vm_object_allocate(OBJT_ANON, atop(length));
 	if (result == NULL)
 		return (false);
 	result->flags |= OBJ_ONEMAPPING;
-	if (source != NULL) {
-		VM_OBJECT_WLOCK(source);
-		result->backing_object = source;
-		result->backing_object_offset = *offset;
-		LIST_INSERT_HEAD(&source->shadow_head, result, shadow_list);
-		source->shadow_count++;
-		VM_OBJECT_UNLOCK(source);
-	}
+	if (source != NULL)
+		object_set_backing(result, source, *offset);
 	*objectp = result;
 	*offset = 0;
 	return (true);

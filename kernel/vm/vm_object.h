@@ -47,7 +47,7 @@ struct vm_object {
 
 #define OBJ_POPULATE     0x0001 /* the pager's populate method may be called (P1) */
 #define OBJ_DEAD         0x0002 /* on its way out */
-#define OBJ_ONEMAPPING   0x0004 /* each page is mapped at most once: anonymous, never forked */
+#define OBJ_ONEMAPPING   0x0004 /* each page is mapped at most once: anonymous, no fork shares it */
 #define OBJ_WRITE_NOTIFY 0x0008 /* set by the pager before it tracks pages (W1) */
 #define OBJ_END_LATER    0x0010 /* with OBJ_DEAD: whoever let go of it last may hold locks (R4) */
 #define OBJ_AROUND       0x0020 /* populate is asked on a read of a resident page, too (O1) */
@@ -61,18 +61,33 @@ struct vm_object {
 
 /* A new object of size pages with one reference, held by the caller; NULL when memory is short. */
 vm_object_t vm_object_allocate(enum obj_type type, vm_pindex_t size);
-/* One more, or one less; the last one to go ends the object and its pages. No object lock held. */
+/* One more, or one less; the last one to go ends the object and its pages, the last but one lets the
+ * only shadow take them over. No object lock held. */
 void vm_object_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object);
 /* One less, by a caller that may hold locks: if it is the last, a driver's destructor runs later
  * (R4). */
 void vm_object_deallocate_later(vm_object_t object);
+/* A reference, unless the last one has gone already and the object is on its way out. */
+bool vm_object_tryref(vm_object_t object);
 /*
  * Replace *object, which the caller holds a reference to, by a new anonymous object of length bytes
  * that shadows it from *offset; the reference moves into the shadow, and *offset becomes 0. A NULL
  * *object simply becomes a new one. False when memory is short. No object lock held.
  */
 bool vm_object_shadow(vm_object_t *object, vm_ooffset_t *offset, vm_size_t length);
+/*
+ * Shorten the chain behind an anonymous object: a backing object that nobody else refers to gives it its
+ * pages and goes; one of which it hides all pages is bypassed. Forks make chains, this bounds them. The
+ * caller holds a reference and no object lock.
+ */
+void vm_object_collapse(vm_object_t object);
+/*
+ * Down the chain from object to the page that it shows at *pindex: *m, or NULL if there is none; with m NULL
+ * to the end. Returns the object come to, write-locked, and *pindex there. The caller holds a reference
+ * to object, and no lock of the chain.
+ */
+vm_object_t vm_object_walk(vm_object_t object, vm_pindex_t *pindex, vm_page_t *m);
 /*
  * Try to let the anonymous object prev, mapped up to prev_offset + prev_size bytes, also back the
  * next_size bytes that follow. False if it may not (shared, shadowing, or another kind).

@@ -116,6 +116,22 @@ vm_page_remove(vm_page_t m)
 	m->pindex = 0;
 }
 
+int
+vm_page_rename(vm_page_t m, vm_object_t object, vm_pindex_t pindex)
+{
+	int error;
+
+	VM_OBJECT_ASSERT_WLOCKED(object);
+	error = vm_radix_insert(&object->rtree, pindex, m);
+	if (error != 0)
+		return (error);
+	vm_page_remove(m);
+	m->object = object;
+	m->pindex = pindex;
+	object->resident_page_count++;
+	return (0);
+}
+
 vm_page_t
 vm_page_lookup(vm_object_t object, vm_pindex_t pindex)
 {
@@ -390,6 +406,6 @@ vm_wait(void)
 		return (EINTR);
 	mtx_lock(&wait_mtx);
 	error =
-	    mtx_sleep(&vm_cnt.v_free_count, &wait_mtx, SLEEP_KILL, is_short ? 10000000 : 1000000);
+	    mtx_sleep(&vm_cnt.v_free_count, &wait_mtx, SLEEP_KILL, is_short ? 100000000 : 1000000);
 	return (error == ETIMEDOUT ? 0 : error);
 }

@@ -169,6 +169,9 @@ int vm_page_insert_super(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
 /* Let each page of the superpage m speak for itself. The object is write-locked, m is xbusied by the
  * caller and stays so, the others are not busy. Cannot fail. */
 void vm_page_split(vm_page_t m);
+/* Move m, no superpage, to object[pindex], which is free; both objects are write-locked. The page keeps its
+ * state and its mappings. 0, or ENOMEM: nothing changed. */
+int vm_page_rename(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
 /* Take m (or the superpage m) out of its object, write-locked. It keeps its busy state, wirings and
  * holds. */
 void vm_page_remove(vm_page_t m);

@@ -54,14 +54,6 @@ vm_pager_get_page(vm_object_t object, vm_page_t *m, int fault_type)
 	return (rv);
 }
 
-bool
-vm_pager_has_page(vm_object_t object, vm_pindex_t pindex)
-{
-	const struct pagerops *ops = pagertab[object->type];
-
-	return (ops->pgo_haspage != NULL && ops->pgo_haspage(object, pindex));
-}
-
 int
 vm_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot,
 		  vm_pindex_t *first, vm_pindex_t *last)

@@ -41,7 +41,13 @@ extern const struct pagerops anon_pager_ops, vnode_pager_ops, device_pager_ops, 
 /* Who to name in a message: the driver, or the pager. */
 const char *vm_pager_name(vm_object_t object);
 int vm_pager_get_page(vm_object_t object, vm_page_t *m, int fault_type);
-bool vm_pager_has_page(vm_object_t object, vm_pindex_t pindex);
+static inline bool
+vm_pager_has_page(vm_object_t object, vm_pindex_t pindex)
+{
+	const struct pagerops *ops = pagertab[object->type];
+
+	return (ops->pgo_haspage != NULL && ops->pgo_haspage(object, pindex));
+}
 /*
  * Call the pager's populate, having asserted P5; on return asserts P20 (and P8, P9: no page of
  * the hint left busy). Same arguments and answer as pgo_populate.

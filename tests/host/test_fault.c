@@ -446,7 +446,6 @@ test_chain_of_three(void)
 	*(uint64_t *)pmap_page_kva(m) = 555;
 	vm_page_xunbusy(m);
 	VM_OBJECT_UNLOCK(middle);
-	vm_object_deallocate(middle);
 	space_map(s, VA, ptoa(3), front, 0, RW, VM_PROT_ALL, MAP_ENTRY_COW);
 	T_EQ(space_read(s, VA), 3000);
 	T_EQ(space_read(s, VA + ptoa(1)), 555);
@@ -457,6 +456,7 @@ test_chain_of_three(void)
 	T_EQ(space_read(s, VA + ptoa(2)), 5000);
 	T_EQ(front->resident_page_count, 2);
 	space_destroy(s);
+	vm_object_deallocate(middle);
 }
 
 /* --- dirty ------------------------------------------------------------------------------------------ */

@@ -132,7 +132,7 @@ test_shadow_without_memory_changes_nothing(void)
 	vm_object_deallocate(source);
 }
 
-/* source ◀─ a ◀─ b, and source ◀─ c: each goes when its last reference does, from the front. */
+/* source ◀─ a ◀─ b, and source ◀─ c: a goes when only b needs it, the others with their last reference. */
 static void
 test_tree_of_shadows(void)
 {
@@ -154,10 +154,13 @@ test_tree_of_shadows(void)
 		add_page(o, 2, 1);
 	add_page(c, 2, 1);
 	vm_object_deallocate(a);
-	T_EQ(vm_cnt.v_objects, 4); /* b stands on it */
+	T_EQ(vm_cnt.v_objects, 3);
+	T_OK(b->backing_object == source);
+	T_EQ(b->resident_page_count, 1);
+	T_EQ(source->shadow_count, 2);
 	vm_object_deallocate(c);
 	T_EQ(source->shadow_count, 1);
-	T_EQ(vm_cnt.v_objects, 3);
+	T_EQ(vm_cnt.v_objects, 2);
 	vm_object_deallocate(b);
 	T_EQ(vm_cnt.v_objects, 0);
 }

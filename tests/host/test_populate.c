@@ -1077,7 +1077,19 @@ test_P11_another_reader_does_not_matter(void)
 	teardown(s);
 }
 
-enum change { C_UNMAP, C_REMAP, C_MOVE, C_NONE, C_READ, C_ELSEWHERE, C_SHRINK, C_GROW, C_WIRE };
+enum change {
+	C_UNMAP,
+	C_REMAP,
+	C_MOVE,
+	C_NONE,
+	C_READ,
+	C_ELSEWHERE,
+	C_SHRINK,
+	C_GROW,
+	C_WIRE,
+	C_FORK
+};
+static struct space *forked;
 
 /* Change the map while the pager sleeps in the call, its pages busied (after) or not made yet. */
 static struct space *
@@ -1118,6 +1130,10 @@ change_during_call(enum obj_type type, enum change change, bool after, vm_prot_t
 		break;
 	case C_GROW:
 		dev_map(s, &dev, VA + ptoa(NPAGES), 0, 4, RW, RW, 0);
+		break;
+	case C_FORK:
+		forked = space_create();
+		T_EQ(vm_map_fork(&s->map, &forked->map), KERN_SUCCESS);
 		break;
 	case C_WIRE:
 		T_FAIL("not here");
@@ -1210,6 +1226,21 @@ test_P12_neighbour_mapped_meanwhile(void)
 	EACH_WAY(C_GROW, W, KERN_SUCCESS, {
 		T_EQ(touch(s, VA + ptoa(NPAGES + 1), R), KERN_SUCCESS);
 		check_data(s, VA + ptoa(NPAGES), 0, 4);
+	});
+}
+
+/* The child has the same object, and finds the pages that the parent's call made. */
+static void
+test_P12_forked_meanwhile(void)
+{
+	EACH_WAY(C_FORK, W, KERN_SUCCESS, {
+		T_EQ(dev.calls, 1);
+		T_OK(mapped(s, VA + ptoa(5)));
+		T_EQ(fake_mapped(&forked->pmap, VA, VA + ptoa(NPAGES)), 0);
+		check_data(forked, VA, 0, NPAGES);
+		check_data(s, VA, 0, NPAGES);
+		T_EQ(dev.calls, 1);
+		space_destroy(forked);
 	});
 }
 
@@ -2182,6 +2213,7 @@ static const struct host_test tests[] = {
     TEST(test_P12_changed_elsewhere_retries_without_the_pager),
     TEST(test_P12_entry_shrunk_meanwhile),
     TEST(test_P12_neighbour_mapped_meanwhile),
+    TEST(test_P12_forked_meanwhile),
     TEST(test_R2_object_outlives_the_call),
     TEST(test_P13_clip_excludes_page_after_end),
     TEST(test_P13_clip_excludes_page_before_start),

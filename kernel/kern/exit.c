@@ -1,0 +1,257 @@
+/*
+ * How threads and processes end, what is left of them, and who is told.
+ *
+ * A process that is to end is marked (proc_kill) and each of its threads leaves by itself, on its way to user
+ * mode or out of a sleep; the last one lets go of what the process has. A dead process is its number, its
+ * status and its usage, until its parent waits for it.
+ */
+#include "kern/errno.h"
+#include "kern/file.h"
+#include "kern/futex.h"
+#include "kern/machdep.h"
+#include "kern/main.h"
+#include "kern/panic.h"
+#include "kern/proc.h"
+#include "fs/vnode.h"
+
+void
+proc_release(struct proc *p)
+{
+	struct vmspace *vm = p->p_vm;
+	struct vnode *cwd = p->p_cwd, *exe = p->p_exe;
+
+	if (p->p_fd != NULL)
+		fd_free(p->p_fd);
+	rw_wlock(&p->p_lock);
+	if (vm != NULL)
+		p->p_maxrss = MAX(p->p_maxrss, vm->vm_pmap.pm_resident);
+	p->p_fd = NULL;
+	p->p_vm = NULL;
+	p->p_cwd = p->p_exe = NULL;
+	rw_unlock(&p->p_lock);
+	if (vm != NULL)
+		vmspace_free(vm);
+	vrele(exe);
+	vrele(cwd);
+}
+
+/* Curthread becomes a kernel thread: the address space may go away under it from now on. True when it
+ * was the process's last. */
+static bool
+proc_leave(struct proc *p)
+{
+	struct thread *td = curthread;
+	bool last;
+
+	rw_wlock(&p->p_lock);
+	spinlock_enter(); /* a switch must not see one without the other */
+	cpu_thread_free(td);
+	td->td_proc = NULL;
+	pmap_activate(kernel_pmap);
+	spinlock_exit();
+	TAILQ_REMOVE(&p->p_threads, td, td_plink);
+	td->td_ast = 0; /* nobody can find it any more; its sleeps are not to be cut short */
+	last = TAILQ_EMPTY(&p->p_threads);
+	rw_unlock(&p->p_lock);
+	wakeup(&p->p_threads); /* proc_single */
+	return (last);
+}
+
+/* Children go to the first process, which may have one to wait for at once. */
+static void
+orphan_children(struct proc *p, struct proc *init)
+{
+	struct proc *child;
+
+	rw_assert_wlocked(&proctree_lock);
+	while ((child = LIST_FIRST(&p->p_children)) != NULL) {
+		LIST_REMOVE(child, p_sibling);
+		LIST_INSERT_HEAD(&init->p_children, child, p_sibling);
+		child->p_parent = init;
+		child->p_ppid = init->p_pid;
+		child->p_exit_signal = SIGCHLD;
+	}
+	wakeup(&init->p_children);
+}
+
+/* The parent does not want to know: nobody will wait. */
+static bool
+unwanted(struct proc *parent)
+{
+	struct sigaction *sa = &parent->p_sigaction[SIGCHLD - 1];
+	bool ignored;
+
+	rw_rlock(&parent->p_lock);
+	ignored = sa->sa_handler == SIG_IGN || (sa->sa_flags & SA_NOCLDWAIT) != 0;
+	rw_unlock(&parent->p_lock);
+	return (ignored);
+}
+
+/* p, released, is dead: its family learns of it. */
+static void
+proc_bury(struct proc *p, struct proc *init)
+{
+	struct proc *parent;
+	bool gone;
+
+	rw_wlock(&proctree_lock);
+	orphan_children(p, init);
+	parent = p->p_parent;
+	p->p_zombie = true;
+	p->p_vfork = false;
+	gone = p->p_exit_signal == SIGCHLD && unwanted(parent);
+	if (gone)
+		proc_remove(p);
+	if (p->p_exit_signal != 0)
+		signal_send(parent, NULL, p->p_exit_signal);
+	wakeup(&parent->p_children);
+	rw_unlock(&proctree_lock);
+	if (gone)
+		proc_rele(p);
+}
+
+/* Who waits for this thread's end waits at this word. */
+static void
+tell_joiner(uint64_t addr)
+{
+	const uint32_t zero = 0;
+	uint32_t woken;
+
+	if (addr != 0 && copyout(&zero, (void *)addr, sizeof(zero)) == 0)
+		futex_wake(addr, true, 1, FUTEX_ALL, &woken);
+}
+
+/* Curthread leaves its process, and ends it, with that status unless it has one, if it is the last. */
+static void __noreturn
+thread_leave(struct proc *p, int status)
+{
+	struct proc *init;
+
+	sched_charge();
+	tell_joiner(curthread->td_clear_tid);
+	if (!proc_leave(p))
+		thread_exit();
+	if (p->p_status < 0)
+		p->p_status = status;
+	proc_release(p);
+	proc_died(p);
+	if (p->p_pid == 1) {
+		status = p->p_status;
+		machine_exit((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
+	}
+	init = proc_find(1);
+	proc_bury(p, init);
+	proc_rele(init);
+	thread_exit();
+}
+
+void
+proc_exit(int status)
+{
+	struct proc *p = curproc;
+
+	rw_wlock(&p->p_lock);
+	if (p->p_status < 0)
+		p->p_status = status; /* who ends it first decides */
+	rw_unlock(&p->p_lock);
+	proc_kill(p, SIGKILL);
+	thread_leave(p, status);
+}
+
+void
+proc_thread_exit(int status)
+{
+	thread_leave(curproc, status);
+}
+
+int
+proc_single(void)
+{
+	struct proc *p = curproc;
+	struct thread *td;
+	int error = 0;
+
+	rw_wlock(&p->p_lock);
+	if (p->p_single != NULL) { /* another was quicker */
+		rw_unlock(&p->p_lock);
+		return (EINTR);
+	}
+	p->p_single = curthread;
+	TAILQ_FOREACH (td, &p->p_threads, td_plink)
+		if (td != curthread)
+			thread_ast(td, AST_KILL);
+	while (TAILQ_FIRST(&p->p_threads) != TAILQ_LAST(&p->p_threads, threadlist) && error == 0) {
+		error = rw_sleep(&p->p_threads, &p->p_lock, SLEEP_KILL, 0);
+		rw_wlock(&p->p_lock);
+	}
+	p->p_single = NULL;
+	if (error == 0)
+		curthread->td_tid = p->p_pid; /* whoever execs is the first thread */
+	rw_unlock(&p->p_lock);
+	return (error);
+}
+
+void
+proc_vfork_done(struct proc *p)
+{
+	rw_wlock(&proctree_lock);
+	if (p->p_vfork)
+		wakeup(&p->p_parent->p_children);
+	p->p_vfork = false;
+	rw_unlock(&proctree_lock);
+}
+
+/* --- wait ------------------------------------------------------------------------------------------- */
+
+static void
+usage_add(struct usage *to, const struct usage *u)
+{
+	to->u_utime += u->u_utime;
+	to->u_stime += u->u_stime;
+	to->u_minflt += u->u_minflt;
+	to->u_majflt += u->u_majflt;
+	to->u_maxrss = MAX(to->u_maxrss, u->u_maxrss);
+}
+
+/* Tell of child, a zombie, and take it out of the family unless it is kept. */
+static void
+reap(struct proc *p, struct proc *child, bool keep, struct wait_result *r)
+{
+	r->pid = child->p_pid;
+	r->status = child->p_status;
+	proc_usage(child, &r->usage);
+	usage_add(&r->usage, &child->p_cusage);
+	if (keep)
+		return;
+	usage_add(&p->p_cusage, &r->usage);
+	proc_remove(child);
+	proc_rele(child);
+}
+
+int
+proc_wait(int pid, int flags, struct wait_result *r)
+{
+	struct proc *p = curproc, *child;
+	int error;
+	bool any;
+
+	for (;;) {
+		any = false;
+		rw_wlock(&proctree_lock);
+		LIST_FOREACH (child, &p->p_children, p_sibling) {
+			any |= pid == WAIT_ANY || child->p_pid == pid;
+			if (child->p_zombie && (pid == WAIT_ANY || child->p_pid == pid))
+				break;
+		}
+		*r = (struct wait_result){0};
+		if (child != NULL)
+			reap(p, child, (flags & WAIT_KEEP) != 0, r);
+		if (child != NULL || !any || (flags & WAIT_NOHANG) != 0) {
+			rw_unlock(&proctree_lock);
+			return (any ? 0 : ECHILD);
+		}
+		error = rw_sleep(&p->p_children, &proctree_lock, SLEEP_INTR, 0);
+		if (error != 0)
+			return (error);
+	}
+}

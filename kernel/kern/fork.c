@@ -1,0 +1,152 @@
+/*
+ * How processes and threads begin: as a copy of the thread that asks.
+ */
+#include "kern/errno.h"
+#include "kern/file.h"
+#include "kern/kmalloc.h"
+#include "kern/machdep.h"
+#include "kern/proc.h"
+#include "kern/string.h"
+#include "fs/vnode.h"
+#include "vm/vm_page.h"
+
+#define FORK_PAGES 64 /* of free memory, below which no process or thread begins */
+
+/* There is room for one more: limits, and enough memory that those who run can go on. */
+static int
+fork_allowed(void)
+{
+	thread_reap();
+	if (proc_count() >= TASK_MAX || thread_count() >= TASK_MAX)
+		return (EAGAIN);
+	return (vm_cnt.v_free_count < vm_cnt.v_free_reserved + FORK_PAGES ? ENOMEM : 0);
+}
+
+/* Give p, new, what it has of its parent but for the thread. What is there of it when that fails is
+ * proc_release's to let go. */
+static int
+proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
+{
+	p->p_exit_signal = args->exit_signal;
+	p->p_vfork = args->vfork;
+	p->p_umask = parent->p_umask;
+	rw_rlock(&parent->p_lock);
+	memcpy(p->p_comm, parent->p_comm, sizeof(p->p_comm));
+	memcpy(p->p_sigaction, parent->p_sigaction, sizeof(p->p_sigaction));
+	p->p_cwd = parent->p_cwd;
+	vref(p->p_cwd);
+	p->p_exe = parent->p_exe;
+	vref(p->p_exe);
+	rw_unlock(&parent->p_lock);
+	if (args->clear_handlers)
+		signal_exec(p);
+	p->p_fd = fd_copy(parent->p_fd);
+	if (p->p_fd == NULL)
+		return (ENOMEM);
+	if (args->share_vm)
+		vmspace_ref(p->p_vm = parent->p_vm);
+	else
+		p->p_vm = vmspace_fork(parent->p_vm);
+	return (p->p_vm == NULL ? ENOMEM : 0);
+}
+
+/* What a new thread runs: tells the program its number, if that is wanted, and is in user mode. */
+static void
+fork_child(void *child_tid)
+{
+	int tid = curthread->td_tid;
+
+	if (child_tid != NULL)
+		copyout(&tid, child_tid, sizeof(tid));
+	cpu_enter_user();
+}
+
+/* Among its process's threads from now on; EINTR if there are to be no more. */
+static int
+thread_link(struct proc *p, struct thread *td)
+{
+	int error = EINTR;
+
+	rw_wlock(&p->p_lock);
+	if (p->p_killed == 0 && p->p_single == NULL) {
+		td->td_tid = TAILQ_EMPTY(&p->p_threads) ? p->p_pid : pid_alloc();
+		TAILQ_INSERT_TAIL(&p->p_threads, td, td_plink);
+		error = 0;
+	}
+	rw_unlock(&p->p_lock);
+	return (error);
+}
+
+static int
+thread_fork(struct proc *p, const struct fork_args *args, struct thread **tdp)
+{
+	struct thread *td = thread_create(p, "user", fork_child, args->child_tid);
+	int error;
+
+	if (td == NULL)
+		return (ENOMEM);
+	td->td_sigmask = curthread->td_sigmask;
+	td->td_clear_tid = args->clear_tid;
+	error = cpu_thread_fork(td, args->stack, args->set_tls ? &args->tls : NULL);
+	if (error == 0)
+		error = thread_link(p, td);
+	if (error != 0)
+		thread_destroy(td);
+	*tdp = td;
+	return (error);
+}
+
+/* Until child pid has execed or ended; a kill ends the wait, too. */
+static void
+vfork_wait(int pid)
+{
+	struct proc *p = curproc, *child;
+	int error = 0;
+
+	while (error == 0) {
+		rw_wlock(&proctree_lock);
+		LIST_FOREACH (child, &p->p_children, p_sibling)
+			if (child->p_pid == pid)
+				break;
+		if (child == NULL || !child->p_vfork)
+			break;
+		error = rw_sleep(&p->p_children, &proctree_lock, SLEEP_KILL, 0);
+	}
+	if (error == 0)
+		rw_unlock(&proctree_lock);
+}
+
+int
+fork1(const struct fork_args *args, int *tid)
+{
+	struct proc *parent = curproc, *p = parent;
+	struct thread *td;
+	int error = fork_allowed();
+
+	if (error != 0)
+		return (error);
+	if (!args->thread) {
+		p = proc_alloc();
+		if (p == NULL)
+			return (ENOMEM);
+		error = proc_inherit(p, parent, args);
+	}
+	if (error == 0)
+		error = thread_fork(p, args, &td);
+	if (error != 0) {
+		if (p != parent) {
+			proc_release(p);
+			proc_rele(p);
+		}
+		return (error);
+	}
+	*tid = td->td_tid;
+	if (args->parent_tid != NULL)
+		copyout(tid, args->parent_tid, sizeof(*tid));
+	if (p != parent)
+		proc_insert(p, parent);
+	sched_add(td);
+	if (args->vfork)
+		vfork_wait(*tid);
+	return (0);
+}

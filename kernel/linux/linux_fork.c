@@ -1,0 +1,272 @@
+/*
+ * System calls that begin and end processes and threads, run programs and wait.
+ */
+#include "linux/linux.h"
+#include "fs/vnode.h"
+#include "kern/kmalloc.h"
+#include "kern/log.h"
+#include "kern/machdep.h"
+#include "kern/proc.h"
+#include "kern/string.h"
+
+#define EXEC_BYTES (128ul << 10) /* argv and envp of execve, pointers included; E2BIG past it */
+
+/* --- clone ------------------------------------------------------------------------------------------- */
+
+struct clone_args { /* clone3's, as of its first version and later */
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;
+};
+#define CLONE_ARGS_SIZE0 64
+
+/* A thread shares all that there is, and a process nothing but perhaps the address space. */
+static int
+clone_check(uint64_t flags)
+{
+	const uint64_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_FS;
+	const uint64_t known = thread | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS |
+			       CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID |
+			       CLONE_DETACHED | CLONE_CLEAR_SIGHAND | CLONE_SIGNAL;
+	const uint64_t shared = flags & thread & ~CLONE_VM;
+
+	if (((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_VM) == 0) ||
+	    ((flags & CLONE_THREAD) != 0 && (flags & CLONE_SIGHAND) == 0) ||
+	    (flags & (CLONE_SIGHAND | CLONE_CLEAR_SIGHAND)) ==
+		(CLONE_SIGHAND | CLONE_CLEAR_SIGHAND))
+		return (EINVAL);
+	if ((flags & ~known) == 0 && (shared == 0 || (flags & thread) == thread))
+		return (0);
+	klog(LOG_NOTICE, "clone with flags %#lx is not supported", flags);
+	return (EINVAL);
+}
+
+static int64_t
+clone(const struct clone_args *ca)
+{
+	struct fork_args fa = {
+	    .thread = (ca->flags & CLONE_THREAD) != 0,
+	    .share_vm = (ca->flags & CLONE_VM) != 0,
+	    .vfork = (ca->flags & CLONE_VFORK) != 0,
+	    .clear_handlers = (ca->flags & CLONE_CLEAR_SIGHAND) != 0,
+	    .set_tls = (ca->flags & CLONE_SETTLS) != 0,
+	    .exit_signal = ca->exit_signal,
+	    .stack = ca->stack,
+	    .tls = ca->tls,
+	    .parent_tid = (ca->flags & CLONE_PARENT_SETTID) != 0 ? (int *)ca->parent_tid : NULL,
+	    .child_tid = (ca->flags & CLONE_CHILD_SETTID) != 0 ? (int *)ca->child_tid : NULL,
+	    .clear_tid = (ca->flags & CLONE_CHILD_CLEARTID) != 0 ? ca->child_tid : 0,
+	};
+	int tid, error = clone_check(ca->flags);
+
+	if (error == 0 && ca->exit_signal > NSIG)
+		error = EINVAL;
+	if (error == 0)
+		error = fork1(&fa, &tid);
+	return (error != 0 ? -error : tid);
+}
+
+int64_t
+sys_clone(uint64_t flags, uint64_t stack, uint64_t parent_tid, uint64_t child_tid, uint64_t tls)
+{
+	return (clone(&(struct clone_args){
+	    .flags = (uint32_t)flags & ~CLONE_SIGNAL,
+	    .exit_signal = flags & CLONE_SIGNAL,
+	    .stack = stack,
+	    .parent_tid = parent_tid,
+	    .child_tid = child_tid,
+	    .tls = tls,
+	}));
+}
+
+int64_t
+sys_clone3(const void *uargs, uint64_t size)
+{
+	struct clone_args ca = {0};
+
+	if (size < CLONE_ARGS_SIZE0)
+		return (-EINVAL);
+	if (size > sizeof(ca)) /* a later version: what we do not know of may be asked for */
+		return (size > PAGE_SIZE ? -E2BIG : -EINVAL);
+	if (copyin(uargs, &ca, size) != 0)
+		return (-EFAULT);
+	if ((ca.flags & (CLONE_SIGNAL | CLONE_DETACHED)) != 0 || ca.set_tid_size != 0 ||
+	    (ca.stack == 0) != (ca.stack_size == 0) || ca.cgroup != 0 ||
+	    ((ca.flags & CLONE_THREAD) != 0 && ca.exit_signal != 0))
+		return (-EINVAL);
+	ca.stack += ca.stack_size;
+	return (clone(&ca));
+}
+
+int64_t
+sys_fork(void)
+{
+	return (clone(&(struct clone_args){.exit_signal = SIGCHLD}));
+}
+
+int64_t
+sys_vfork(void)
+{
+	return (
+	    clone(&(struct clone_args){.flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD}));
+}
+
+int64_t
+sys_set_tid_address(uint64_t addr)
+{
+	curthread->td_clear_tid = addr;
+	return (curthread->td_tid);
+}
+
+int64_t
+sys_getppid(void)
+{
+	return (curproc->p_ppid);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------- */
+
+int64_t
+sys_exit(int status)
+{
+	proc_thread_exit((status & 0xff) << 8);
+}
+
+int64_t
+sys_exit_group(int status)
+{
+	proc_exit((status & 0xff) << 8);
+}
+
+/* --- execve --------------------------------------------------------------------------------------------- */
+
+/* argv or envp: pointers, then what they point to, in one buffer of EXEC_BYTES that both use. */
+struct strings {
+	char *buf;
+	size_t used;
+};
+
+/* Room for n bytes, or NULL. */
+static void *
+strings_room(struct strings *s, size_t n)
+{
+	if (n > EXEC_BYTES - s->used)
+		return (NULL);
+	s->used += n;
+	return (s->buf + s->used - n);
+}
+
+/* The pointers of a list that ends in a null one, to *list. A null list is an empty one. */
+static int
+copy_pointers(struct strings *s, char *const *ulist, char ***list, int *count)
+{
+	char **p;
+
+	s->used = roundup2(s->used, sizeof(*p));
+	*list = (char **)(s->buf + s->used);
+	for (*count = 0; ulist != NULL; ++*count) {
+		p = strings_room(s, sizeof(*p));
+		if (p == NULL)
+			return (E2BIG);
+		if (copyin(ulist + *count, p, sizeof(*p)) != 0)
+			return (EFAULT);
+		if (*p == NULL)
+			break;
+	}
+	return (0);
+}
+
+/* Their strings take the place of the user's pointers. */
+static int
+copy_strings(struct strings *s, char **list, int count)
+{
+	size_t len;
+	int error = 0;
+
+	for (int i = 0; i < count && error == 0; i++) {
+		error = copyinstr(list[i], s->buf + s->used, EXEC_BYTES - s->used, &len);
+		list[i] = strings_room(s, error == 0 ? len : 0);
+	}
+	return (error == ENAMETOOLONG ? E2BIG : error);
+}
+
+int64_t
+sys_execve(const char *upath, char *const *uargv, char *const *uenvp)
+{
+	static char *const no_args[] = {""};
+	struct strings s = {.buf = kmalloc(EXEC_BYTES, 0)};
+	char *path = kmalloc(PATH_MAX, 0), **argv, **envp;
+	int argc, envc, error = s.buf == NULL || path == NULL ? ENOMEM : 0;
+
+	if (error == 0)
+		error = copyinstr(upath, path, PATH_MAX, NULL);
+	if (error == 0)
+		error = copy_pointers(&s, uargv, &argv, &argc);
+	if (error == 0)
+		error = copy_pointers(&s, uenvp, &envp, &envc);
+	if (error == 0)
+		error = copy_strings(&s, argv, argc);
+	if (error == 0)
+		error = copy_strings(&s, envp, envc);
+	if (error == 0) /* a program may rely on having a name */
+		error = exec_program(path, MAX(argc, 1), argc > 0 ? argv : no_args, envc, envp);
+	kfree(path);
+	kfree(s.buf);
+	return (-error);
+}
+
+/* --- wait ------------------------------------------------------------------------------------------------ */
+
+/* All processes are one process group: to wait for it, or for any child, is the same. */
+int64_t
+sys_wait4(int pid, int *ustatus, uint32_t options, void *usage)
+{
+	struct wait_result r;
+	int64_t result;
+	int error;
+
+	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL | WCLONE | WNOTHREAD)) != 0)
+		return (-EINVAL);
+	if (pid == INT32_MIN)
+		return (-ESRCH);
+	if (pid < -1)
+		return (-ECHILD);
+	error =
+	    proc_wait(pid <= 0 ? WAIT_ANY : pid, (options & WNOHANG) != 0 ? WAIT_NOHANG : 0, &r);
+	if (error != 0 || r.pid == 0)
+		return (-error);
+	result = ustatus != NULL ? COPYOUT(&r.status, ustatus) : 0;
+	if (result == 0 && usage != NULL)
+		result = usage_copyout(&r.usage, usage);
+	return (result != 0 ? result : r.pid);
+}
+
+int64_t
+sys_waitid(int idtype, int id, void *uinfo, uint32_t options, void *usage)
+{
+	struct {
+		int signo, error, code, pad, pid, uid, status, rest[25];
+	} info = {0};
+	struct wait_result r;
+	int64_t result;
+	int error, flags = ((options & WNOHANG) != 0 ? WAIT_NOHANG : 0) |
+			   ((options & WNOWAIT) != 0 ? WAIT_KEEP : 0);
+
+	if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WALL | WCLONE |
+			 WNOTHREAD)) != 0 ||
+	    (options & (WEXITED | WUNTRACED | WCONTINUED)) == 0 || idtype < P_ALL ||
+	    idtype > P_PGID || (idtype == P_PID && id <= 0) || (idtype == P_PGID && id < 0))
+		return (-EINVAL);
+	if ((options & WEXITED) == 0 || (idtype == P_PGID && id != 0))
+		return (-ECHILD); /* nothing ever stops */
+	error = proc_wait(idtype == P_PID ? id : WAIT_ANY, flags, &r);
+	if (error != 0)
+		return (-error);
+	if (r.pid != 0) {
+		info.signo = SIGCHLD;
+		info.code = (r.status & 0x7f) != 0 ? CLD_KILLED : CLD_EXITED;
+		info.pid = r.pid;
+		info.status = (r.status & 0x7f) != 0 ? r.status & 0x7f : r.status >> 8;
+	}
+	result = usage != NULL && r.pid != 0 ? usage_copyout(&r.usage, usage) : 0;
+	return (result == 0 && uinfo != NULL ? COPYOUT(&info, uinfo) : result);
+}

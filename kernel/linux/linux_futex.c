@@ -1,0 +1,113 @@
+/*
+ * The futex system call, and what else threads ask for.
+ */
+#include "linux/linux.h"
+#include "kern/clock.h"
+#include "kern/futex.h"
+#include "kern/machdep.h"
+#include "kern/proc.h"
+#include "kern/string.h"
+
+/* How long to wait, ns. WAIT takes a span, WAIT_BITSET a moment of one of two clocks. */
+static int
+futex_timeout(const struct linux_timespec *uts, int op, uint64_t *ns)
+{
+	uint64_t now = (op & FUTEX_CLOCK_REALTIME) != 0 ? clock_wall() : cpu_now();
+	int error = timespec_in(uts, ns);
+
+	if (error == 0 && (op & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
+		*ns = *ns > now ? *ns - now : 1;
+	*ns = MAX(*ns, 1ul);
+	return (error);
+}
+
+static int64_t
+futex_do_wait(uint64_t uaddr, int op, uint32_t value, const struct linux_timespec *uts,
+	      uint32_t bits)
+{
+	uint64_t ns = 0;
+	int error = uts != NULL ? futex_timeout(uts, op, &ns) : 0;
+
+	if (error == 0 && bits == 0)
+		error = EINVAL;
+	if (error == 0)
+		error = futex_wait(uaddr, (op & FUTEX_PRIVATE) == 0, value, bits, ns);
+	return (-error);
+}
+
+static int64_t
+futex_do_requeue(uint64_t uaddr, int op, uint32_t n, uint64_t move, uint64_t uaddr2, uint32_t value)
+{
+	uint32_t now = value, count = 0;
+	int error = 0;
+
+	if ((int)n < 0 || (int)move < 0 || (uaddr2 & 3) != 0)
+		return (-EINVAL);
+	if ((op & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE)
+		error = copyin((const void *)uaddr, &now, sizeof(now));
+	if (error == 0 && now != value)
+		error = EAGAIN;
+	if (error == 0)
+		error = futex_requeue(uaddr, uaddr2, (op & FUTEX_PRIVATE) == 0, n, move, &count);
+	return (error != 0 ? -error : (int64_t)count);
+}
+
+int64_t
+sys_futex(uint64_t uaddr, int op, uint32_t value, const struct linux_timespec *uts, uint64_t uaddr2,
+	  uint32_t value3)
+{
+	bool bitset = (op & FUTEX_CMD_MASK) == FUTEX_WAKE_BITSET;
+	uint32_t woken;
+	int error;
+
+	if ((uaddr & 3) != 0)
+		return (-EINVAL);
+	switch (op & FUTEX_CMD_MASK) {
+	case FUTEX_WAIT:
+		return (futex_do_wait(uaddr, op, value, uts, FUTEX_ALL));
+	case FUTEX_WAIT_BITSET:
+		return (futex_do_wait(uaddr, op, value, uts, value3));
+	case FUTEX_WAKE:
+	case FUTEX_WAKE_BITSET:
+		if (bitset && value3 == 0)
+			return (-EINVAL);
+		/* At least one, as Linux has it. */
+		error = futex_wake(uaddr, (op & FUTEX_PRIVATE) == 0, MAX((int)value, 1),
+				   bitset ? value3 : FUTEX_ALL, &woken);
+		return (error != 0 ? -error : (int64_t)woken);
+	case FUTEX_REQUEUE:
+	case FUTEX_CMP_REQUEUE:
+		return (futex_do_requeue(uaddr, op, value, (uint64_t)uts, uaddr2, value3));
+	}
+	return (-ENOSYS);
+}
+
+/* Taken note of by nobody: a lock whose owner dies stays locked. */
+int64_t
+sys_set_robust_list(const void *head __unused, uint64_t size)
+{
+	return (size == 24 ? 0 : -EINVAL);
+}
+
+/* There is one CPU. */
+int64_t
+sys_sched_setaffinity(int pid __unused, uint64_t size, const uint64_t *umask)
+{
+	uint8_t byte;
+
+	if (size == 0)
+		return (-EINVAL);
+	if (copyin(umask, &byte, 1) != 0)
+		return (-EFAULT);
+	return ((byte & 1) != 0 ? 0 : -EINVAL);
+}
+
+int64_t
+sys_sched_getaffinity(int pid __unused, uint64_t size, uint64_t *umask)
+{
+	uint64_t mask = 1;
+
+	if (size < sizeof(mask) || size % sizeof(mask) != 0)
+		return (-EINVAL);
+	return (copyout(&mask, umask, sizeof(mask)) == 0 ? (int64_t)sizeof(mask) : -EFAULT);
+}

@@ -1,0 +1,109 @@
+/*
+ * System calls on signals.
+ */
+#include "linux/linux.h"
+#include "kern/machdep.h"
+#include "kern/panic.h"
+#include "kern/proc.h"
+
+/* All processes are one process group, curproc's, which has no number. */
+int64_t
+sys_kill(int pid, int sig)
+{
+	struct proc *p;
+
+	if (sig < 0 || sig > NSIG)
+		return (-EINVAL);
+	if (pid < -1)
+		return (-ESRCH);
+	if (pid == -1)
+		return (proc_signal_all(2, sig) ? 0 : -ESRCH);
+	if (pid == 0)
+		proc_signal_all(1, sig);
+	p = proc_find(pid == 0 ? curproc->p_pid : pid);
+	if (p == NULL)
+		return (-ESRCH);
+	if (sig != 0)
+		signal_send(p, NULL, sig);
+	proc_rele(p);
+	return (0);
+}
+
+/* The thread tid of p, whose lock is held, or NULL. */
+static struct thread *
+find_thread(struct proc *p, int tid)
+{
+	struct thread *td;
+
+	rw_assert_locked(&p->p_lock);
+	TAILQ_FOREACH (td, &p->p_threads, td_plink)
+		if (td->td_tid == tid)
+			break;
+	return (td);
+}
+
+int64_t
+sys_tgkill(int pid, int tid, int sig)
+{
+	struct thread *td;
+	struct proc *p;
+
+	if (pid <= 0 || tid <= 0 || sig < 0 || sig > NSIG)
+		return (-EINVAL);
+	p = proc_find(pid);
+	if (p == NULL)
+		return (-ESRCH);
+	rw_wlock(&p->p_lock);
+	td = find_thread(p, tid);
+	if (td != NULL && sig != 0)
+		signal_send_locked(p, td, sig);
+	rw_unlock(&p->p_lock);
+	proc_rele(p);
+	return (td != NULL ? 0 : -ESRCH);
+}
+
+/* Of a thread of this process, or the first thread of another: who sends to others' threads names their
+ * process, too. */
+int64_t
+sys_tkill(int tid, int sig)
+{
+	struct proc *p = curproc;
+	int64_t result = sys_tgkill(p->p_pid, tid, sig);
+
+	return (result == -ESRCH && tid != p->p_pid ? sys_tgkill(tid, tid, sig) : result);
+}
+
+int64_t
+sys_rt_sigprocmask(int how, const uint64_t *uset, uint64_t *uold, uint64_t size)
+{
+	uint64_t old = curthread->td_sigmask, set = 0;
+
+	if (size != sizeof(set) || (uset != NULL && (uint32_t)how > SIG_SETMASK))
+		return (-EINVAL);
+	if (uset != NULL && copyin(uset, &set, sizeof(set)) != 0)
+		return (-EFAULT);
+	if (uset != NULL)
+		signal_setmask(how == SIG_BLOCK     ? old | set
+			       : how == SIG_UNBLOCK ? old & ~set
+						    : set);
+	return (uold != NULL ? COPYOUT(&old, uold) : 0);
+}
+
+int64_t
+sys_rt_sigaction(int sig, const struct sigaction *unew, struct sigaction *uold, uint64_t size)
+{
+	struct proc *p = curproc;
+	struct sigaction new, old;
+
+	if (size != sizeof(uint64_t) || sig < 1 || sig > NSIG ||
+	    (unew != NULL && (SIG_NEVER & SIGBIT(sig)) != 0))
+		return (-EINVAL);
+	if (unew != NULL && copyin(unew, &new, sizeof(new)) != 0)
+		return (-EFAULT);
+	rw_wlock(&p->p_lock);
+	old = p->p_sigaction[sig - 1];
+	if (unew != NULL)
+		p->p_sigaction[sig - 1] = new;
+	rw_unlock(&p->p_lock);
+	return (uold != NULL ? COPYOUT(&old, uold) : 0);
+}
