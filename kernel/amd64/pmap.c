@@ -404,6 +404,12 @@ change_table(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va, 
 
 /* --- entering --------------------------------------------------------------------------------------- */
 
+static bool
+same_page(uint64_t a, uint64_t b)
+{
+	return (((a ^ b) & (PG_FRAME | PG_MANAGED)) == 0);
+}
+
 /*
  * An entry in use is to become new. True: it maps the same frame, and has or gets what was asked for
  * (P18); it keeps its wired mark, and A and D, which the CPU may set until the moment of the exchange.
@@ -414,7 +420,7 @@ entry_update(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t new, i
 {
 	uint64_t old = *e;
 
-	if (((old ^ new) & (PG_FRAME | PG_MANAGED)) != 0) {
+	if (!same_page(old, new)) {
 		remove_run(c, e, va, 1, level);
 		return (false);
 	}
@@ -516,7 +522,7 @@ enter_super(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va,
 	c->table = table_page(table);
 	if ((*e & PG_V) != 0 && (*e & PG_PS) == 0)
 		return (false);
-	if ((new &PG_W) != 0 && (*e & PG_W) == 0) {
+	if ((new &PG_W) != 0 && ((*e & PG_W) == 0 || !same_page(*e, new))) {
 		spare = table_alloc(0);
 		if (spare == NULL)
 			return (false);

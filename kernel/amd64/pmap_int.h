@@ -26,12 +26,6 @@ pte_table(uint64_t entry)
 	return (phys_to_dmap(entry & PG_FRAME));
 }
 
-static inline void
-invlpg(vm_offset_t va)
-{
-	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
-}
-
 /* --- pmap_pv.c: all with pmap_mtx held ---------------------------------------------------------- */
 
 /*

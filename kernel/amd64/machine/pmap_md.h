@@ -18,8 +18,10 @@
 
 #define VM_SUPERPAGE_ORDER 9 /* 2^9 pages, 2 MiB: what one entry a level up maps */
 
-/* The direct map: every RAM frame at a fixed distance, write-back. */
+/* The direct map: every RAM frame at a fixed distance, write-back. The host tests have another. */
+#ifndef DMAP_BASE
 #define DMAP_BASE 0xffff800000000000ul
+#endif
 
 static inline void *
 phys_to_dmap(uint64_t pa)
