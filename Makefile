@@ -57,7 +57,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run test test-host test-boot test-programs image format format-check deps clean help
+.PHONY: all run test test-host test-boot test-programs mutants image format format-check deps clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -81,6 +81,10 @@ test-boot: all test-programs
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/boot $(PYTEST_ARGS)
 
 test-programs: $(TEST_PROGRAMS)
+
+## mutants: break each clause of populate on purpose; a test must notice (MUTANTS="P13*" picks some)
+mutants: $(BUILD)/.deps
+	$(Q)tests/mutants/run $(foreach m,$(MUTANTS),'$(m)')
 
 ## image: build/quire.iso, bootable by BIOS and by UEFI
 image: all

@@ -9,7 +9,7 @@ import pytest
 
 from quire import TREE
 
-PAGES = [TREE / "README.md", *sorted((TREE / "docs").glob("*.md"))]
+PAGES = [TREE / "README.md", *sorted((TREE / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"<!-- tested -->\n```sh\n(.*?)```", re.S)
 BLOCKS = [(page.name, block) for page in PAGES for block in BLOCK.findall(page.read_text())]
 

@@ -145,7 +145,11 @@ test_Y1_single(void)
 static void
 test_Y1_off(void)
 {
+	uint64_t populated = vm_cnt.v_populate_pages, asked = vm_cnt.v_pager_faults;
+
 	check_table("off", 4096);
+	T_EQ(vm_cnt.v_populate_pages - populated, 0);
+	T_EQ(vm_cnt.v_pager_faults - asked, 4096);
 }
 
 static void
@@ -158,6 +162,18 @@ static void
 test_Y1_window_not_a_power_of_two(void)
 {
 	check_table("window:1000", 5);
+}
+
+/* Whichever page of a window is touched, all of it comes, and no other. */
+static void
+test_Y1_windows_are_aligned(void)
+{
+	struct space *s = setup("window:16");
+
+	space_write(s, VA + ptoa(37), 1);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), 16);
+	T_EQ(fake_mapped(&s->pmap, VA + ptoa(32), VA + ptoa(48)), 16);
+	teardown(s);
 }
 
 static void
@@ -197,7 +213,7 @@ test_policy_names(void)
 /* --- P5, P13: parts of VRAM, mappings larger than VRAM, private ones --- */
 
 static void
-test_small_entry_makes_only_its_pages(void)
+test_Y1_small_entry_makes_only_its_pages(void)
 {
 	struct space *s = setup("whole");
 	vm_object_t object = s->map.header.next->object;
@@ -235,7 +251,7 @@ test_private_mapping(void)
 
 /* Each allocation on the way fails once: the fault waits and comes through, in every policy. */
 static void
-test_memory_shortage(void)
+test_P9_memory_shortage(void)
 {
 	static const char *const policies[] = {"whole", "window:16", "single", "off"};
 
@@ -705,6 +721,67 @@ test_W1_damage_is_never_lost(void)
 	}
 }
 
+/*
+ * No memory for a page in front of the one asked for: those made before it are let go again. The
+ * mapping begins inside a superpage, whose pages come one by one.
+ */
+static void
+test_P9_short_of_memory_in_front_of_the_page(void)
+{
+	for (uint64_t nth = 1; nth < 20; nth++) {
+		struct space *s = setup("whole");
+		vm_object_t object = s->map.header.next->object;
+
+		vm_object_reference(object);
+		space_unmap(s, VA, FAKE_VRAM_SIZE);
+		space_map(s, VA, ptoa(1000), object, ptoa(100), RW, RW, 0);
+		fake_kmem_fail(nth);
+		space_write(s, VA + ptoa(900), nth);
+		fake_kmem_fail(0);
+		T_EQ(vm_cnt.v_busied, 0);
+		T_EQ(*(uint64_t *)(fake_vram + ptoa(1000)), nth);
+		teardown(s);
+	}
+}
+
+/* --- two faults with overlapping ranges --- */
+
+static void
+busy_for_a_while(void *arg)
+{
+	T_OK(vm_page_tryxbusy(arg));
+	rw_sleep(arg, NULL, 0, 5000000);
+	vm_page_xunbusy(arg);
+}
+
+static void
+touch_job(void *arg)
+{
+	space_write(arg, VA + ptoa(3), 3);
+}
+
+/* Who waits for a busy page has nothing busied meanwhile: else two could wait for each other. */
+static void
+test_P21_waits_with_nothing_busied(void)
+{
+	struct space *s = setup("window:16");
+	struct thread *busier, *td;
+
+	space_write(s, VA + ptoa(9), 9);
+	cdev_pager_revoke(s->map.header.next->object, 0, 9);
+	busier = fake_spawn("busier", busy_for_a_while, &fb.pages[9]);
+	fake_run(busier);
+	td = fake_spawn("toucher", touch_job, s);
+	fake_run(td);
+	T_OK(fake_asleep(td));
+	T_EQ(vm_cnt.v_busied, 1);
+	T_EQ(fake_locks_held(td), 0);
+	fake_join(busier);
+	fake_join(td);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), 16);
+	teardown(s);
+}
+
 /* --- all at once --- */
 
 #define STRESS 48ul /* pages */
@@ -810,11 +887,11 @@ static const struct host_test tests[] = {
     TEST(test_Y1_off),
     TEST(test_Y1_window_16),
     TEST(test_Y1_window_not_a_power_of_two),
+    TEST(test_Y1_windows_are_aligned),
     TEST(test_Y1_whole),
     TEST(test_policy_names),
-    TEST(test_small_entry_makes_only_its_pages),
+    TEST(test_Y1_small_entry_makes_only_its_pages),
     TEST(test_private_mapping),
-    TEST(test_memory_shortage),
     TEST(test_R1_revoke_all),
     TEST(test_R3_S3_part_of_a_superpage),
     TEST(test_W1_damage_whole),
@@ -832,6 +909,9 @@ static const struct host_test tests[] = {
     TEST(test_W1_damage_many_ranges),
     TEST(test_W1_damage_is_never_lost),
     TEST(test_W1_S3_damage_of_a_part_of_a_superpage),
+    TEST(test_P9_memory_shortage),
+    TEST(test_P9_short_of_memory_in_front_of_the_page),
+    TEST(test_P21_waits_with_nothing_busied),
     TEST(test_stress),
 };
 

@@ -272,7 +272,7 @@ test_fictitious_range(void)
 }
 
 static void
-test_fictitious_overlap_is_EEXIST(void)
+test_A1_overlapping_range_is_EEXIST(void)
 {
 	static const struct {
 		int64_t first, last;
@@ -839,7 +839,7 @@ static const struct host_test tests[] = {
     TEST(test_frames_nobody_registered),
     TEST(test_reserved_frames_are_not_handed_out),
     TEST(test_fictitious_range),
-    TEST(test_fictitious_overlap_is_EEXIST),
+    TEST(test_A1_overlapping_range_is_EEXIST),
     TEST(test_fictitious_range_over_RAM_is_EEXIST),
     TEST(test_fictitious_ENOMEM),
     TEST(test_alloc_in_object),

@@ -587,6 +587,31 @@ test_P4_resident_page_needs_no_call(void)
 	}
 }
 
+/* Resident but busy: waited for, and no second call. */
+static void
+test_P4_busy_page_is_waited_for(void)
+{
+	FOREACH_TYPE(type)
+	{
+		struct space *s = setup(*type, &populate_ops);
+		struct thread *td;
+		struct job job;
+
+		T_EQ(touch(s, VA, R), KERN_SUCCESS);
+		pmap_remove(&s->pmap, VA, VA + ptoa(NPAGES));
+		busier = fake_spawn("busier", busy_it, page_at(dev.object, 5));
+		fake_run(busier);
+		td = touch_in_thread(&job, s, VA + ptoa(5), W);
+		T_OK(fake_asleep(td));
+		open_gate(&dev);
+		fake_join(busier);
+		fake_join(td);
+		T_EQ(job.rv, KERN_SUCCESS);
+		T_EQ(dev.calls, 1);
+		teardown(s);
+	}
+}
+
 static void
 test_P5_not_called_past_the_end_of_the_object(void)
 {
@@ -601,6 +626,21 @@ test_P5_not_called_past_the_end_of_the_object(void)
 	T_EQ(dev.last, NPAGES - 1);
 	T_EQ(fake_mapped(&s->pmap, VA + ptoa(100), VA + ptoa(200)), 8);
 	teardown(s);
+}
+
+/* The locks, counts and pages that a pager finds at the call: check_call looks. */
+static void
+test_P5_what_the_pager_finds(void)
+{
+	FOREACH_TYPE(type)
+	{
+		struct space *s = setup(*type, &populate_ops);
+
+		T_EQ(touch(s, VA + ptoa(NPAGES - 1), W), KERN_SUCCESS);
+		T_EQ(dev.calls, 1);
+		T_EQ(dev.object->paging_in_progress, 0);
+		teardown(s);
+	}
 }
 
 static void
@@ -640,6 +680,40 @@ test_P6_entry_is_gone_after_the_call(void)
 	}
 }
 
+static void
+unmap_job(void *arg)
+{
+	space_unmap(arg, VA, ptoa(NPAGES));
+}
+
+static struct thread *other_cpu;
+
+/* Another CPU changes the map as soon as the fault has unlocked it. */
+static void
+run_other_cpu(void *arg)
+{
+	(void)arg;
+	fake_run(other_cpu);
+}
+
+/* It is freed as soon as the map is unlocked: r309710 read its max_protection after that. */
+static void
+test_P6_entry_is_gone_before_the_call(void)
+{
+	FOREACH_TYPE(type)
+	{
+		struct space *s = setup(*type, &populate_ops);
+
+		other_cpu = fake_spawn("unmapper", unmap_job, s);
+		fake_on_unlock(&s->map.lock, run_other_cpu, NULL);
+		T_EQ(touch(s, VA + ptoa(3), R), KERN_INVALID_ADDRESS);
+		fake_join(other_cpu);
+		T_EQ(dev.calls, 1);
+		T_EQ(dev.max_prot, RW);
+		teardown(s);
+	}
+}
+
 /* --- P7, P10, P22: what it returns ------------------------------------------------------------------- */
 
 /* Fault at page 5 with the pager breaking the contract; returns in builds without INVARIANTS only. */
@@ -672,26 +746,27 @@ mended(struct space *s)
 	teardown(s);
 }
 
-#define BREACH_TESTS(name, b, at)                            \
-	static void name##_managed(void)                     \
-	{                                                    \
-		mended(breach(OBJT_MGTDEVICE, b, at, "P7")); \
-	}                                                    \
-	static void name##_unmanaged(void)                   \
-	{                                                    \
-		mended(breach(OBJT_DEVICE, b, at, "P7"));    \
+#define BREACH_TESTS(name, b, at, why)                                      \
+	static void name##_managed(void)                                    \
+	{                                                                   \
+		mended(breach(OBJT_MGTDEVICE, b, at, "P7: testdev: " why)); \
+	}                                                                   \
+	static void name##_unmanaged(void)                                  \
+	{                                                                   \
+		mended(breach(OBJT_DEVICE, b, at, "P7: testdev: " why));    \
 	}
-BREACH_TESTS(test_P7_first_page_missing, B_MISSING, 0)
-BREACH_TESTS(test_P7_middle_page_missing, B_MISSING, 7)
-BREACH_TESTS(test_P7_last_page_missing, B_MISSING, NPAGES - 1)
-BREACH_TESTS(test_P7_page_of_the_fault_missing, B_MISSING, 5)
-BREACH_TESTS(test_P7_page_not_busied, B_NOT_BUSIED, 9)
-BREACH_TESTS(test_P7_last_page_not_busied, B_NOT_BUSIED, NPAGES - 1)
-BREACH_TESTS(test_P7_first_above_last, B_FIRST_ABOVE_LAST, 0)
-BREACH_TESTS(test_P7_pidx_below_the_range, B_PIDX_BELOW, 0)
-BREACH_TESTS(test_P7_pidx_above_the_range, B_PIDX_ABOVE, 0)
-BREACH_TESTS(test_P7_last_is_the_size, B_LAST_IS_SIZE, 0)
-BREACH_TESTS(test_P7_last_is_huge, B_LAST_IS_HUGE, 0)
+BREACH_TESTS(test_P7_first_page_missing, B_MISSING, 0, "a page of the range is missing")
+BREACH_TESTS(test_P7_middle_page_missing, B_MISSING, 7, "a page of the range is missing")
+BREACH_TESTS(test_P7_last_page_missing, B_MISSING, NPAGES - 1, "a page of the range is missing")
+BREACH_TESTS(test_P7_page_of_the_fault_missing, B_MISSING, 5, "a page of the range is missing")
+BREACH_TESTS(test_P7_page_not_busied, B_NOT_BUSIED, 9, "a page is not exclusively busied")
+BREACH_TESTS(test_P7_last_page_not_busied, B_NOT_BUSIED, NPAGES - 1,
+	     "a page is not exclusively busied")
+BREACH_TESTS(test_P7_first_above_last, B_FIRST_ABOVE_LAST, 0, "the range does not contain pidx")
+BREACH_TESTS(test_P7_pidx_below_the_range, B_PIDX_BELOW, 0, "the range does not contain pidx")
+BREACH_TESTS(test_P7_pidx_above_the_range, B_PIDX_ABOVE, 0, "the range does not contain pidx")
+BREACH_TESTS(test_P7_last_is_the_size, B_LAST_IS_SIZE, 0, "the range ends past the object")
+BREACH_TESTS(test_P7_last_is_huge, B_LAST_IS_HUGE, 0, "the range ends past the object")
 
 static void
 test_P7_page_not_valid(void)
@@ -721,7 +796,7 @@ test_P7_page_sbusied(void)
 }
 
 static void
-test_P7_page_busied_by_another_thread(void)
+test_P7_P10_page_busied_by_another_thread(void)
 {
 	struct space *s = breach(OBJT_MGTDEVICE, B_BUSIED_BY_OTHER, 6, "P7");
 
@@ -799,6 +874,22 @@ test_P10_assertion_gives_pidx_and_range(void)
 		fake_expect_panic("pidx 5", "[0, 4]");
 		touch(s, VA + ptoa(5), W);
 	}
+}
+
+/* The range is nonsense, so what stays busied is looked for everywhere; then life goes on. */
+static void
+test_P10_nothing_stays_busied_after_a_breach(void)
+{
+	mended(breach(OBJT_MGTDEVICE, B_PIDX_BELOW, 0, "P7"));
+	mended(breach(OBJT_DEVICE, B_FIRST_ABOVE_LAST, 0, "P7"));
+}
+
+/* An assertion alone would let a production kernel trust the driver. */
+static void
+test_P22_checked_in_every_build(void)
+{
+	mended(breach(OBJT_MGTDEVICE, B_NOT_BUSIED, 9, "P7"));
+	mended(breach(OBJT_DEVICE, B_LAST_IS_SIZE, 0, "P7"));
 }
 
 /* --- P8, P9: it did not --------------------------------------------------------------------------------- */
@@ -1010,18 +1101,76 @@ test_P9_killed_in_the_call_is_no_error(void)
 	teardown(s);
 }
 
+static struct space *churn_space;
+static int churns;
+
+static void
+churn_job(void *arg)
+{
+	struct space *s = arg;
+
+	if (churns % 2 == 0)
+		space_map(s, VA + ptoa(100), ptoa(1), NULL, 0, RW, RW, 0);
+	else
+		space_unmap(s, VA + ptoa(100), ptoa(1));
+}
+
+/*
+ * The fault let go of the map, with its object still locked: change the map, so that it starts over.
+ * It let go of all: take its pages away, so that it asks the pager again.
+ */
+static void
+churn(void *arg)
+{
+	if (fake_holds(&dev.object->lock)) {
+		other_cpu = fake_spawn("churn", churn_job, churn_space);
+		fake_run(other_cpu);
+	} else {
+		fake_join(other_cpu);
+		cdev_pager_revoke(dev.object, 0, NPAGES);
+		if (++churns == 20)
+			fake_kill(curthread);
+	}
+	if (churns < 200)
+		fake_on_unlock(&churn_space->map.lock, churn, arg);
+}
+
+/* Another thread changes the map for ever: each call makes pages, none is ever entered. */
+static void
+test_P19_restarts_for_ever_are_killable(void)
+{
+	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
+	uint64_t restarts = vm_cnt.v_fault_restarts, again = vm_cnt.v_populate_restarts;
+	struct thread *td;
+	struct job job;
+
+	churn_space = s;
+	fake_on_unlock(&s->map.lock, churn, NULL);
+	td = touch_in_thread(&job, s, VA + ptoa(5), W);
+	fake_join(td);
+	T_EQ(job.rv, KERN_ABORTED);
+	T_EQ(churns, 20);
+	T_EQ(dev.calls, 20);
+	T_EQ(vm_cnt.v_fault_restarts - restarts, 20);
+	T_EQ(vm_cnt.v_populate_restarts - again, 20);
+	fake_on_unlock(NULL, NULL, NULL);
+	teardown(s);
+}
+
 /* --- P11, P12: the map again --------------------------------------------------------------------------- */
 
 static struct space *lock_space;
+static struct thread *faulter;
 
+/* With the map write-locked: the pager returns, and the fault waits for the map without the object. */
 static void
 hold_map_then_object(void *arg)
 {
 	(void)arg;
 	vm_map_lock(&lock_space->map);
 	open_gate(&dev);
-	fake_yield(); /* the pager returns now, with the object locked */
-	fake_yield();
+	fake_run(faulter);
+	T_OK(fake_asleep(faulter));
 	VM_OBJECT_WLOCK(dev.object);
 	VM_OBJECT_UNLOCK(dev.object);
 	vm_map_unlock(&lock_space->map);
@@ -1032,15 +1181,15 @@ static void
 test_P11_map_before_object(void)
 {
 	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
-	struct thread *td, *locker;
+	struct thread *locker;
 	struct job job;
 
 	lock_space = s;
 	dev.nap_after = true;
-	td = touch_in_thread(&job, s, VA + ptoa(5), W);
+	faulter = touch_in_thread(&job, s, VA + ptoa(5), W);
 	locker = fake_spawn("locker", hold_map_then_object, NULL);
 	fake_join(locker);
-	fake_join(td);
+	fake_join(faulter);
 	T_EQ(job.rv, KERN_SUCCESS);
 	T_EQ(dev.calls, 1); /* the timestamp moved, but the pages are there */
 	teardown(s);
@@ -1052,8 +1201,7 @@ read_map_for_a_while(void *arg)
 	(void)arg;
 	vm_map_lock_read(&lock_space->map);
 	open_gate(&dev);
-	fake_yield();
-	fake_yield();
+	fake_run(faulter);
 	vm_map_unlock_read(&lock_space->map);
 }
 
@@ -1062,15 +1210,15 @@ test_P11_another_reader_does_not_matter(void)
 {
 	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
 	uint64_t restarts = vm_cnt.v_populate_restarts;
-	struct thread *td, *reader;
+	struct thread *reader;
 	struct job job;
 
 	lock_space = s;
 	dev.nap_after = true;
-	td = touch_in_thread(&job, s, VA + ptoa(5), W);
+	faulter = touch_in_thread(&job, s, VA + ptoa(5), W);
 	reader = fake_spawn("reader", read_map_for_a_while, NULL);
 	fake_join(reader);
-	fake_join(td);
+	fake_join(faulter);
 	T_EQ(job.rv, KERN_SUCCESS);
 	T_EQ(vm_cnt.v_populate_restarts, restarts);
 	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(NPAGES)), NPAGES);
@@ -1268,6 +1416,36 @@ test_R2_object_outlives_the_call(void)
 	vm_phys_fictitious_unreg_range(FAKE_VRAM_BASE, FAKE_VRAM_BASE + FAKE_VRAM_SIZE);
 }
 
+static void
+deallocate_job(void *arg)
+{
+	vm_object_deallocate(arg);
+}
+
+/* The last reference is gone, but a page is busy still: nobody finds the object any more. */
+static void
+test_R2_object_on_its_way_out_is_not_found(void)
+{
+	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
+	struct thread *td;
+
+	T_EQ(touch(s, VA, W), KERN_SUCCESS);
+	space_unmap(s, VA, ptoa(NPAGES));
+	busier = fake_spawn("busier", busy_it, page_at(dev.object, 5));
+	fake_run(busier);
+	td = fake_spawn("deallocate", deallocate_job, dev.object);
+	fake_run(td);
+	T_OK(fake_asleep(td));
+	T_EQ(dev.dtors, 0);
+	T_OK(cdev_pager_lookup(&dev) == NULL);
+	open_gate(&dev);
+	fake_join(busier);
+	fake_join(td);
+	T_EQ(dev.dtors, 1);
+	space_destroy(s);
+	vm_phys_fictitious_unreg_range(FAKE_VRAM_BASE, FAKE_VRAM_BASE + FAKE_VRAM_SIZE);
+}
+
 /* --- P13, P15, P24: the clip --------------------------------------------------------------------------- */
 
 static void
@@ -1375,6 +1553,28 @@ test_P13_every_range_in_every_entry(void)
 	}
 }
 
+/* r309710 left them busy for ever: the next fault on one hung. */
+static void
+test_P15_pages_cut_off_can_be_used_again(void)
+{
+	FOREACH_TYPE(type)
+	{
+		struct space *s = setup(*type, &populate_ops);
+
+		space_unmap(s, VA, ptoa(NPAGES));
+		dev_map(s, &dev, VA, 4, 4, RW, RW, 0);
+		dev.lo = 0;
+		dev.hi = NPAGES - 1;
+		T_EQ(touch(s, VA, W), KERN_SUCCESS);
+		T_EQ(vm_cnt.v_busied, 0);
+		dev_map(s, &dev, VA + ptoa(50), 0, NPAGES, RW, RW, 0);
+		for (vm_pindex_t i = 0; i < NPAGES; i++)
+			T_EQ(touch(s, VA + ptoa(50 + i), W), KERN_SUCCESS);
+		T_EQ(dev.calls, 1);
+		teardown(s);
+	}
+}
+
 /* The phys pager's pages are RAM, so the queues show: kept pages active, given up ones inactive. */
 static void
 map_elsewhere(void *arg)
@@ -1382,16 +1582,6 @@ map_elsewhere(void *arg)
 	struct space *s = arg;
 
 	space_map(s, VA + ptoa(100), ptoa(1), NULL, 0, RW, RW, 0);
-}
-
-static struct thread *mapper;
-
-/* Another CPU changes the map as soon as the fault has unlocked it. */
-static void
-run_mapper(void *arg)
-{
-	(void)arg;
-	fake_run(mapper);
 }
 
 static void
@@ -1420,10 +1610,10 @@ test_P15_given_up_pages_are_inactive(void)
 
 	vm_object_reference(object);
 	space_map(s, VA, ptoa(8), object, 0, RW, RW, 0);
-	mapper = fake_spawn("mapper", map_elsewhere, s);
-	fake_on_unlock(&s->map.lock, run_mapper, NULL);
+	other_cpu = fake_spawn("mapper", map_elsewhere, s);
+	fake_on_unlock(&s->map.lock, run_other_cpu, NULL);
 	T_EQ(touch(s, VA + ptoa(2), R), KERN_SUCCESS);
-	fake_join(mapper);
+	fake_join(other_cpu);
 	T_EQ(vm_cnt.v_populate_restarts, restarts + 1);
 	for (vm_pindex_t i = 0; i < 8; i++)
 		T_EQ(page_at(object, i)->queue, i == 2 ? PQ_ACTIVE : PQ_INACTIVE);
@@ -1724,6 +1914,22 @@ test_P17_one_major_fault(void)
 	}
 }
 
+/* Waits and restarts on the way are not faults of their own. */
+static void
+test_P17_restarts_are_not_counted_as_faults(void)
+{
+	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
+	uint64_t faults = vm_cnt.v_faults;
+
+	fake_majflt = fake_minflt = 0;
+	dev.again = 2;
+	T_EQ(touch(s, VA, W), KERN_SUCCESS);
+	T_EQ(fake_majflt, 1);
+	T_EQ(fake_minflt, 0);
+	T_EQ(vm_cnt.v_faults - faults, 1);
+	teardown(s);
+}
+
 static void
 test_P18_pages_mapped_already_are_left_alone(void)
 {
@@ -1986,6 +2192,26 @@ test_R1_revoked_pages_leave_every_map(void)
 	teardown(s);
 }
 
+/* FreeBSD's compatibility layer takes the whole object. */
+static void
+test_R3_revocation_is_exact_by_range(void)
+{
+	struct space *s = setup(OBJT_MGTDEVICE, &populate_ops);
+	uint32_t generation = dev.object->generation;
+
+	T_EQ(touch(s, VA, W), KERN_SUCCESS);
+	for (vm_pindex_t i = 0; i < NPAGES; i += 4) {
+		cdev_pager_revoke(dev.object, i + 1, i + 3);
+		T_OK(mapped(s, VA + ptoa(i)) && page_at(dev.object, i) != NULL);
+		T_OK(!mapped(s, VA + ptoa(i + 1)) && page_at(dev.object, i + 1) == NULL);
+		T_OK(!mapped(s, VA + ptoa(i + 2)) && page_at(dev.object, i + 2) == NULL);
+		T_OK(mapped(s, VA + ptoa(i + 3)) && page_at(dev.object, i + 3) != NULL);
+		T_OK(dev.object->generation != generation);
+		generation = dev.object->generation;
+	}
+	teardown(s);
+}
+
 /* mlocked pages can be taken back too; they fault again, and the wirings balance. */
 static void
 test_R1_revoked_while_wired(void)
@@ -2036,6 +2262,32 @@ test_R1_revoked_while_a_call_sleeps(void)
 	teardown(s);
 }
 
+/* The same handler for frames without pages of their own: one call, clipped, nothing queued or listed. */
+static void
+test_U1_unmanaged_object_is_populated(void)
+{
+	struct space *s = setup(OBJT_DEVICE, &both_ops);
+	uint64_t clipped = vm_cnt.v_populate_clipped;
+
+	space_unmap(s, VA, ptoa(NPAGES));
+	dev_map(s, &dev, VA, 2, 8, RW, RW, 0);
+	dev.lo = 0;
+	dev.hi = NPAGES - 1;
+	fake_majflt = fake_minflt = 0;
+	for (vm_pindex_t i = 0; i < 8; i++)
+		T_EQ(touch(s, VA + ptoa(i), W), KERN_SUCCESS);
+	T_EQ(dev.calls, 1);
+	T_EQ(dev.fault_calls, 0);
+	T_EQ(fake_majflt, 1);
+	T_EQ(fake_minflt, 0);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(NPAGES)), 8);
+	T_EQ(vm_cnt.v_populate_clipped - clipped, NPAGES - 8);
+	T_EQ(vm_cnt.v_pv_entries, 0);
+	T_EQ(vm_cnt.v_active_count + vm_cnt.v_inactive_count, 0);
+	check_data(s, VA, 2, 8);
+	teardown(s);
+}
+
 /* U2: the same frames in two unmanaged objects. */
 static void
 test_U2_one_frame_in_two_objects(void)
@@ -2051,6 +2303,26 @@ test_U2_one_frame_in_two_objects(void)
 	dev_close(&dev2);
 	check_data(s, VA, 0, NPAGES);
 	teardown(s);
+}
+
+/* Not a page of RAM for what nobody asked for. */
+static void
+test_O1_phys_pager_makes_what_the_entry_maps(void)
+{
+	struct space *s = space_create();
+	vm_object_t object = phys_pager_allocate(16);
+	uint64_t calls = vm_cnt.v_populate_calls;
+
+	vm_object_reference(object);
+	space_map(s, VA, ptoa(6), object, ptoa(4), RW, RW, 0);
+	T_EQ(touch(s, VA + ptoa(2), W), KERN_SUCCESS);
+	T_EQ(vm_cnt.v_populate_calls - calls, 1);
+	T_EQ(object->resident_page_count, 6);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(16)), 6);
+	for (vm_pindex_t i = 0; i < 6; i++)
+		T_EQ(space_read(s, VA + ptoa(i)), 0);
+	space_destroy(s);
+	vm_object_deallocate(object);
 }
 
 static void
@@ -2167,9 +2439,12 @@ static const struct host_test tests[] = {
     TEST(test_P4_shadowed_object_takes_getpages),
     TEST(test_P4_private_mapping_before_the_first_write),
     TEST(test_P4_resident_page_needs_no_call),
+    TEST(test_P4_busy_page_is_waited_for),
     TEST(test_P5_not_called_past_the_end_of_the_object),
+    TEST(test_P5_what_the_pager_finds),
     TEST(test_shape_hint_is_what_the_entry_maps),
     TEST(test_P6_entry_is_gone_after_the_call),
+    TEST(test_P6_entry_is_gone_before_the_call),
     TEST2(test_P7_first_page_missing),
     TEST2(test_P7_middle_page_missing),
     TEST2(test_P7_last_page_missing),
@@ -2184,12 +2459,14 @@ static const struct host_test tests[] = {
     TEST(test_P7_page_not_valid),
     TEST(test_P7_page_of_the_fault_not_valid),
     TEST(test_P7_page_sbusied),
-    TEST(test_P7_page_busied_by_another_thread),
+    TEST(test_P7_P10_page_busied_by_another_thread),
     TEST(test_P7_page_in_another_object),
     TEST(test_P7_RAM_in_a_managed_device_object),
     TEST(test_P7_RAM_in_an_unmanaged_device_object),
     TEST(test_P15_pages_cut_off_are_checked_too),
     TEST(test_P10_assertion_gives_pidx_and_range),
+    TEST(test_P22_checked_in_every_build),
+    TEST(test_P10_nothing_stays_busied_after_a_breach),
     TEST(test_P8_BAD_takes_getpages),
     TEST(test_P8_BAD_with_pages_left_busied),
     TEST(test_P9_BAD_without_getpages_fails),
@@ -2203,6 +2480,7 @@ static const struct host_test tests[] = {
     TEST(test_P9_AGAIN_waits_with_all_unlocked),
     TEST(test_P19_AGAIN_for_ever_is_killable),
     TEST(test_P9_killed_in_the_call_is_no_error),
+    TEST(test_P19_restarts_for_ever_are_killable),
     TEST(test_P11_map_before_object),
     TEST(test_P11_another_reader_does_not_matter),
     TEST(test_P12_unmapped_meanwhile),
@@ -2215,9 +2493,11 @@ static const struct host_test tests[] = {
     TEST(test_P12_neighbour_mapped_meanwhile),
     TEST(test_P12_forked_meanwhile),
     TEST(test_R2_object_outlives_the_call),
+    TEST(test_R2_object_on_its_way_out_is_not_found),
     TEST(test_P13_clip_excludes_page_after_end),
     TEST(test_P13_clip_excludes_page_before_start),
     TEST(test_P13_every_range_in_every_entry),
+    TEST(test_P15_pages_cut_off_can_be_used_again),
     TEST(test_P14_kept_pages_are_active),
     TEST(test_P15_given_up_pages_are_inactive),
     TEST(test_P14_entry_protection_not_only_the_faults),
@@ -2235,6 +2515,7 @@ static const struct host_test tests[] = {
     TEST(test_P16_page_comes_back_held),
     TEST(test_P16_nothing_is_held_when_it_fails),
     TEST(test_P17_one_major_fault),
+    TEST(test_P17_restarts_are_not_counted_as_faults),
     TEST(test_P18_pages_mapped_already_are_left_alone),
     TEST(test_P18_another_frame_is_replaced),
     TEST(test_P20_returns_without_the_object_lock),
@@ -2247,9 +2528,12 @@ static const struct host_test tests[] = {
     TEST(test_P24_pages_outside_the_clip_are_counted),
     TEST(test_Y1_faults_by_policy),
     TEST(test_R1_revoked_pages_leave_every_map),
+    TEST(test_R3_revocation_is_exact_by_range),
     TEST(test_R1_revoked_while_a_call_sleeps),
+    TEST(test_U1_unmanaged_object_is_populated),
     TEST(test_R1_revoked_while_wired),
     TEST(test_U2_one_frame_in_two_objects),
+    TEST(test_O1_phys_pager_makes_what_the_entry_maps),
     TEST(test_O1_phys_pager_short_of_memory),
     TEST(test_stress_managed),
     TEST(test_stress_unmanaged),

@@ -72,6 +72,12 @@ zero_page_avx(void *page)
 	memset(page, 0, PAGE_SIZE);
 }
 
+void
+copy_page_avx(const void *from, void *to)
+{
+	memcpy(to, from, PAGE_SIZE);
+}
+
 void *
 pmap_alloc_page_array(vm_size_t bytes)
 {

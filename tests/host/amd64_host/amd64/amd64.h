@@ -22,4 +22,5 @@ extern struct pcpu pcpu0;
 void fake_write_cr3(uint64_t v);
 void invlpg(uint64_t va);
 void zero_page_avx(void *page);
+void copy_page_avx(const void *from, void *to);
 bool is_ram(uint64_t pa, uint64_t len);
