@@ -230,7 +230,8 @@ cpu_mapdev(uint64_t pa, uint64_t len, uint8_t attr)
 	uint64_t start = trunc_page(pa), end = round_page(pa + len), size = end - start, va;
 	uint64_t align = size >= KVA_LARGE ? KVA_LARGE : PAGE_SIZE;
 
-	if (len == 0 || pa + len < pa || end > PG_FRAME || is_ram(start, size))
+	if (len == 0 || pa + len < pa || end > PG_FRAME || is_ram(start, size) ||
+	    !vm_phys_attribute_ok(start, end, attr))
 		return (NULL);
 	/* Congruent to the physical address, so that large pages fit. */
 	size += start % align;

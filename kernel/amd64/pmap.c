@@ -598,10 +598,11 @@ enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 	return (true);
 }
 
+/* Is what is to be entered below one entry of level 1 a superpage? All of it, so its address is aligned. */
 static bool
-super_fits(vm_offset_t va, vm_page_t m, vm_pindex_t n)
+super_fits(vm_page_t m, vm_pindex_t n)
 {
-	return (n == VM_SUPERPAGE_PAGES && ((m->phys_addr | va) & (SUPERPAGE_SIZE - 1)) == 0 &&
+	return (n == VM_SUPERPAGE_PAGES && (m->phys_addr & (SUPERPAGE_SIZE - 1)) == 0 &&
 		(m->flags & (PG_BLOCK | PG_UNMANAGED)) != 0);
 }
 
@@ -619,7 +620,7 @@ enter_all(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, uint64_t
 		e = level1_entry(pmap, va, &table);
 		if (e == NULL)
 			break;
-		if (supers && super_fits(va, m, n) && enter_super(&c, table, e, va, m, bits))
+		if (supers && super_fits(m, n) && enter_super(&c, table, e, va, m, bits))
 			continue;
 		if (!enter_below(&c, table, e, va, m, n, bits))
 			break;

@@ -47,7 +47,7 @@ put_number(struct out *o, const struct spec *sp, uint64_t v, unsigned base, bool
 	   const char *prefix)
 {
 	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-	char text[20], *s = text + sizeof(text); /* room for 2^64 - 1 in decimal */
+	char text[22], *s = text + sizeof(text); /* room for 2^64 - 1 in octal */
 	int n, least = sp->precision < 0 ? 1 : sp->precision;
 
 	for (; v != 0; v /= base)
@@ -105,7 +105,7 @@ convert(struct out *o, const struct spec *sp, char type, bool wide, va_list *ap)
 
 	if (type == 'd' || type == 'i')
 		v = wide ? va_arg(*ap, int64_t) : va_arg(*ap, int);
-	else if (type == 'u' || type == 'x' || type == 'X')
+	else if (type == 'u' || type == 'x' || type == 'X' || type == 'o')
 		v = wide ? va_arg(*ap, int64_t) : va_arg(*ap, unsigned);
 	switch (type) {
 	case 'd':
@@ -120,6 +120,9 @@ convert(struct out *o, const struct spec *sp, char type, bool wide, va_list *ap)
 	case 'X':
 		s = !sp->alt || v == 0 ? "" : type == 'x' ? "0x" : "0X";
 		put_number(o, sp, (uint64_t)v, 16, type == 'X', s);
+		return (true);
+	case 'o':
+		put_number(o, sp, (uint64_t)v, 8, false, "");
 		return (true);
 	case 'p':
 		put_number(o, sp, va_arg(*ap, uint64_t), 16, false, "0x");
@@ -159,8 +162,11 @@ kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap0)
 				wide = true;
 			if (*fmt != '\0' && convert(&o, &sp, *fmt++, wide, &ap))
 				continue;
+			/* Not understood: nor then is it known which arguments are left. */
+			put(&o, start, strlen(start));
+			break;
 		}
-		put(&o, start, (size_t)(fmt - start)); /* as it is: text, or not understood */
+		put(&o, start, (size_t)(fmt - start));
 	}
 	va_end(ap);
 	if (size != 0)

@@ -139,7 +139,10 @@ int vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t 
 /* No page of it may stand in an object any more. */
 void vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end);
 vm_page_t vm_phys_fictitious_to_vm_page(vm_paddr_t pa);
-/* A page of its own for device frame pa, unmanaged, valid (U2); vm_page_free ends it. NULL: ENOMEM. */
+/* May [start, end) be mapped with memattr? Not if it is RAM or registered with another (A1). */
+bool vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr);
+/* A page of its own for device frame pa, unmanaged, valid (U2); vm_page_free ends it. NULL: ENOMEM, or an
+ * attribute that the frame cannot have (asserted). */
 vm_page_t vm_page_getfake(vm_paddr_t pa, vm_memattr_t memattr);
 
 /* --- vm_page.c: a page's life and its states ------------------------------------------------- */

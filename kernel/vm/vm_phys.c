@@ -9,6 +9,7 @@
 #include "vm/vm_pager.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
+#include "kern/log.h"
 #include "kern/panic.h"
 
 #define VM_PHYSSEG_MAX 64 /* ranges of RAM; more are not used, vm_phys_add_seg says so */
@@ -218,6 +219,23 @@ range_taken(vm_paddr_t start, vm_paddr_t end)
 	return (false);
 }
 
+bool
+vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr)
+{
+	struct vm_phys_seg *seg;
+	bool ok = true;
+
+	for (int i = 0; i < phys_nsegs; i++)
+		if (start < phys_segs[i].end && end > phys_segs[i].start)
+			ok &= memattr == VM_MEMATTR_WRITE_BACK;
+	mtx_lock(&free_mtx);
+	LIST_FOREACH (seg, &fict_list, link)
+		if (start < seg->end && end > seg->start)
+			ok &= memattr == seg->pages[0].memattr;
+	mtx_unlock(&free_mtx);
+	return (ok);
+}
+
 /* One page more than there are frames is kept, zeroed, so that vm_page_next may look past the end. */
 static vm_size_t
 fict_bytes(vm_paddr_t start, vm_paddr_t end)
@@ -288,8 +306,15 @@ vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end)
 vm_page_t
 vm_page_getfake(vm_paddr_t pa, vm_memattr_t memattr)
 {
-	vm_page_t m = kmalloc(sizeof(*m), M_ZERO);
+	vm_page_t m;
 
+	if (!vm_phys_attribute_ok(pa, pa + PAGE_SIZE, memattr)) {
+		KASSERT(false,
+			("A1: frame %#lx has another memory attribute than %u", pa, memattr));
+		klog(LOG_ERR, "A1: frame %#lx has another memory attribute than %u", pa, memattr);
+		return (NULL);
+	}
+	m = kmalloc(sizeof(*m), M_ZERO);
 	if (m == NULL)
 		return (NULL);
 	page_init(m, pa, PG_FICTITIOUS | PG_UNMANAGED | PG_FAKE, memattr);

@@ -68,10 +68,9 @@ def test_clause(clause: str) -> None:
 
 
 def test_each_clause_that_has_tests_has_a_mutant() -> None:
-    """All but A1, whose effect only the processor sees."""
     built = {clause for clause, text in sections().items() if not is_pending(text)}
     mutants = {path.stem.split("-")[0] for path in (TREE / "tests/mutants").glob("*.mutant")}
-    assert built - {"A1"} <= mutants <= built
+    assert built == mutants
 
 
 def normal(code: str) -> str:
@@ -91,6 +90,6 @@ def test_man_page(page: Path) -> None:
     prototypes = [normal(part) for part in parts]
     assert prototypes and normal("".join(f"{p}; " for p in prototypes)) == normal(code)
     for prototype in prototypes:
-        assert f"{prototype};" in declared, prototype
+        assert f"{prototype};" in declared or f"{prototype} {{" in declared, prototype
     for name in re.findall(r"`(\w+)`", re.search(r"^## NAME\n+(.*?)^##", text, re.M | re.S)[1]):
         assert re.search(rf"\b{name}\(", code), name

@@ -40,7 +40,9 @@ same_numbers(const char *spec)
 	char fmt[40];
 
 	for (size_t i = 0; i < nitems(values); i++) {
-		for (const char *type = "diuxX"; *type != '\0'; type++) {
+		for (const char *type = "diuxXo"; *type != '\0'; type++) {
+			if (*type == 'o' && strchr(spec, '#') != NULL)
+				continue; /* not the kernel's */
 			snprintf(fmt, sizeof(fmt), "<%%%s%c>", spec, *type);
 			SAME(fmt, (int)values[i]);
 			snprintf(fmt, sizeof(fmt), "<%%%sl%c>", spec, *type);

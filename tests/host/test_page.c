@@ -272,6 +272,24 @@ test_fictitious_range(void)
 }
 
 static void
+test_A1_another_attribute_is_refused(void)
+{
+	vm_paddr_t base = FAKE_VRAM_BASE, end = base + ptoa(8);
+	vm_memattr_t wc = VM_MEMATTR_WRITE_COMBINING, uc = VM_MEMATTR_UNCACHED;
+
+	T_EQ(vm_phys_fictitious_reg_range(base, end, wc), 0);
+	T_OK(vm_phys_attribute_ok(base - PAGE_SIZE, end, wc));
+	T_OK(!vm_phys_attribute_ok(end - PAGE_SIZE, end + PAGE_SIZE, uc));
+	T_OK(vm_phys_attribute_ok(end, end + PAGE_SIZE, uc));
+	T_OK(!vm_phys_attribute_ok(FAKE_RAM_BASE, FAKE_RAM_BASE + PAGE_SIZE, wc));
+	if (INVARIANTS_BUILD)
+		fake_expect_panic("A1", "attribute");
+	T_OK(vm_page_getfake(base, uc) == NULL);
+	T_OK(fake_logged("A1"));
+	vm_phys_fictitious_unreg_range(base, end);
+}
+
+static void
 test_A1_overlapping_range_is_EEXIST(void)
 {
 	static const struct {
@@ -840,6 +858,7 @@ static const struct host_test tests[] = {
     TEST(test_reserved_frames_are_not_handed_out),
     TEST(test_fictitious_range),
     TEST(test_A1_overlapping_range_is_EEXIST),
+    TEST(test_A1_another_attribute_is_refused),
     TEST(test_fictitious_range_over_RAM_is_EEXIST),
     TEST(test_fictitious_ENOMEM),
     TEST(test_alloc_in_object),
