@@ -697,6 +697,29 @@ pmap_extract(pmap_t pmap, vm_offset_t va)
 	return (pa);
 }
 
+struct pmap_usage
+pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
+{
+	struct pmap_usage u = {0};
+	vm_offset_t size, next;
+	uint64_t *e, n;
+	int level;
+
+	for (; sva < eva; sva = next) {
+		mtx_lock(&pmap_mtx);
+		e = pmap_walk(pmap->pm_pml4, sva, &level, NULL);
+		size = 1ul << LEVEL_SHIFT(level); /* of what is absent, too */
+		next = MIN(rounddown2(sva, size) + size, eva);
+		n = e != NULL ? atop(next - sva) : 0;
+		u.resident += n;
+		u.super += level > 0 ? n : 0;
+		u.dirty += n > 0 && (*e & PG_D) != 0 ? n : 0;
+		u.referenced += n > 0 && (*e & PG_A) != 0 ? n : 0;
+		mtx_unlock(&pmap_mtx);
+	}
+	return (u);
+}
+
 /* --- one page, or one superpage, in all maps -------------------------------------------------------- */
 
 void

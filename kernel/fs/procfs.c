@@ -4,6 +4,7 @@
  * that one reader sees one moment. What is below the number of a process is another table, and its vnodes
  * are made when they are looked up.
  */
+#include "fs/procfs.h"
 #include "fs/vnode.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
@@ -23,14 +24,7 @@ SET_DECLARE(stats, const struct stat_counter);
 
 static struct vnode *procdir; /* (c) */
 
-/* Text that grows; what does not fit in memory any more is left out. */
-struct text {
-	char *buf;
-	size_t len, size;
-};
-
-/* Room for n bytes at buf + len, or false. */
-static bool
+bool
 text_room(struct text *t, size_t n)
 {
 	size_t size = MAX(t->size, PAGE_SIZE);
@@ -50,7 +44,8 @@ text_room(struct text *t, size_t n)
 	return (true);
 }
 
-static void __printf_like(2, 3) text_add(struct text *t, const char *fmt, ...)
+void
+text_add(struct text *t, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -61,7 +56,7 @@ static void __printf_like(2, 3) text_add(struct text *t, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void
+void
 text_add_path(struct text *t, struct vnode *vp)
 {
 	if (vp != NULL && text_room(t, PATH_MAX))
@@ -74,44 +69,6 @@ static void
 show_self(struct text *t, struct proc *p __unused)
 {
 	text_add(t, "%d", curproc->p_pid);
-}
-
-static void
-show_map_entry(struct text *t, vm_map_entry_t e)
-{
-	struct vnode *vp = e->name_vp;
-	size_t start = t->len;
-
-	text_add(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", e->start, e->end,
-		 (e->protection & VM_PROT_READ) != 0 ? 'r' : '-',
-		 (e->protection & VM_PROT_WRITE) != 0 ? 'w' : '-',
-		 (e->protection & VM_PROT_EXECUTE) != 0 ? 'x' : '-',
-		 (e->eflags & MAP_ENTRY_SHARED) != 0 ? 's' : 'p', vp != NULL ? e->offset : 0ul, 0u,
-		 vp != NULL ? vp->v_dev : 0, vp != NULL ? vp->v_ino : 0ul);
-	if (vp != NULL || (e->eflags & (MAP_ENTRY_HEAP | MAP_ENTRY_STACK)) != 0)
-		text_add(t, "%*s", (int)(73 - MIN(t->len - start, 72ul)), "");
-	if (vp != NULL)
-		text_add_path(t, vp);
-	else if ((e->eflags & MAP_ENTRY_HEAP) != 0)
-		text_add(t, "[heap]");
-	else if ((e->eflags & MAP_ENTRY_STACK) != 0)
-		text_add(t, "[stack]");
-	text_add(t, "\n");
-}
-
-static void
-show_maps(struct text *t, struct proc *p)
-{
-	struct vmspace *vm = proc_vmspace(p);
-	vm_map_entry_t e;
-
-	if (vm == NULL)
-		return;
-	vm_map_lock_read(&vm->vm_map);
-	VM_MAP_ENTRY_FOREACH (e, &vm->vm_map)
-		show_map_entry(t, e);
-	vm_map_unlock_read(&vm->vm_map);
-	vmspace_free(vm);
 }
 
 /* Bytes that mlock and its kin hold. */
@@ -300,8 +257,9 @@ static const struct proc_file files[] = {
     {"quire/dmesg", VREG, show_dmesg},
 };
 static const struct proc_file pid_files[] = {
-    {"maps", VREG, show_maps},       {"stat", VREG, show_stat}, {"status", VREG, show_status},
-    {"cmdline", VREG, show_cmdline}, {"comm", VREG, show_comm}, {"exe", VLNK, show_exe},
+    {"maps", VREG, proc_show_maps}, {"smaps", VREG, proc_show_smaps}, {"stat", VREG, show_stat},
+    {"status", VREG, show_status},  {"cmdline", VREG, show_cmdline},  {"comm", VREG, show_comm},
+    {"exe", VLNK, show_exe},
 };
 
 /* --- the tree ------------------------------------------------------------------------------------- */

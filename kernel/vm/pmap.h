@@ -44,6 +44,11 @@ void pmap_remove(pmap_t pmap, vm_offset_t sva, vm_offset_t eva);
 void pmap_protect(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_prot_t prot);
 /* Clear the wired mark of the entries in [sva, eva). */
 void pmap_unwire(pmap_t pmap, vm_offset_t sva, vm_offset_t eva);
+/* How much of [sva, eva) is mapped, in pages. */
+struct pmap_usage {
+	uint64_t resident, super, dirty, referenced; /* super: by entries of superpages */
+};
+struct pmap_usage pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva);
 /* The physical address va maps to, or 0. */
 vm_paddr_t pmap_extract(pmap_t pmap, vm_offset_t va);
 

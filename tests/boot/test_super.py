@@ -1,5 +1,8 @@
 """Superpages (clauses S1 to S6): what they save, and that nothing else tells them from small entries."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from quire import boot, killed_by
@@ -60,3 +63,16 @@ def test_S1_instructions_by_superpages(ticks: dict[str, int]) -> None:
     """mmap, the one fault and munmap; the stores to the other pages are the program's own affair."""
     assert ticks["super touches"] == ticks["small touches"]
     assert ticks["super mmap"] + ticks["super first touch"] + ticks["super munmap"] <= 20_000
+
+
+def test_S1_S3_smaps() -> None:
+    """FilePmdMapped: all, none, and all but the superpage of which a page was locked."""
+    result = boot("fbsmaps", options=["--vram", "16"])
+    *maps, fields = result.lines()
+    assert result.status == 0 and sorted(maps) == [
+        "16380 kB: resident 16380 super 14336 locked 0",
+        "16384 kB: resident 16384 super 0 locked 0 refused",
+        "16384 kB: resident 16384 super 16384 locked 0",
+        "4 kB: resident 4 super 0 locked 4"], result
+    host = re.findall(r"^(\w+):", Path("/proc/self/smaps").read_text(), re.M)
+    assert [name for name in fields.split()[1:] if name not in host] == []
