@@ -119,12 +119,16 @@ take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t 
 {
 	int error = 0;
 
-	for (*stop = first; *stop <= last; *stop = next_index(*stop)) {
-		if (take_super(object, *stop, last))
+	*stop = first;
+	while (*stop <= last) {
+		if (take_super(object, *stop, last)) {
+			*stop += VM_SUPERPAGE_PAGES;
 			continue;
+		}
 		error = take_page(object, *stop, blocker);
 		if (__predict_false(error != 0))
 			break;
+		*stop = next_index(*stop);
 	}
 	return (error);
 }

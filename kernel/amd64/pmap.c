@@ -22,6 +22,7 @@ struct pmap_change {
 	pmap_t pmap;
 	vm_offset_t lo, hi; /* flush [lo, hi); empty while lo >= hi */
 	vm_page_t table; /* the one whose entries are being changed */
+	struct vm_phys_range range; /* where the last frame's page was found */
 	struct pglist free;
 	vm_prot_t prot; /* change_protect: what stays */
 };
@@ -209,6 +210,17 @@ demote(struct pmap_change *c, uint64_t *e, vm_offset_t va)
 
 /* --- removing, protecting, unwiring ------------------------------------------------------------------ */
 
+/* The page of a managed entry's frame. */
+static inline vm_page_t
+entry_page(struct pmap_change *c, uint64_t entry)
+{
+	vm_paddr_t pa = entry & PG_FRAME;
+
+	if (pa - c->range.start >= c->range.size)
+		vm_phys_find(pa, &c->range);
+	return (&c->range.pages[atop(pa - c->range.start)]);
+}
+
 static void
 pages_dirty(vm_page_t m, uint64_t n)
 {
@@ -221,7 +233,7 @@ pages_dirty(vm_page_t m, uint64_t n)
 #define BATCH 8 /* entries looked at, then taken, at a time: the inner loop of every large munmap */
 
 /* Do the n entries map neighbouring frames from expect's on, alike but for A and the wired mark? */
-static inline bool
+static inline bool __attribute__((always_inline))
 run_of(const uint64_t *e, uint64_t expect, uint64_t n)
 {
 	uint64_t differ = 0;
@@ -232,15 +244,22 @@ run_of(const uint64_t *e, uint64_t expect, uint64_t n)
 	return ((differ & ~(PG_A | PG_W)) == 0);
 }
 
-/* Empty n entries; what bits they had. */
+/* An atomic exchange; the compiler's own would take an instruction more for the address. */
 static inline uint64_t
-entries_take(uint64_t *e, uint64_t n)
+entry_swap(uint64_t *e, uint64_t new)
+{
+	__asm__ volatile("xchgq %0, %1" : "+r"(new), "+m"(*e));
+	return (new);
+}
+
+/* Empty n entries; what bits they had. */
+static inline uint64_t __attribute__((always_inline)) entries_take(uint64_t *e, uint64_t n)
 {
 	uint64_t taken = 0;
 
 #pragma GCC unroll 8
 	for (uint64_t i = 0; i < n; i++)
-		taken |= __atomic_exchange_n(&e[i], 0, __ATOMIC_RELAXED);
+		taken |= entry_swap(&e[i], 0);
 	return (taken);
 }
 
@@ -255,7 +274,7 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 	vm_page_t m = NULL;
 
 	if ((expect & PG_MANAGED) != 0) {
-		m = PHYS_TO_VM_PAGE(expect & PG_FRAME);
+		m = entry_page(c, expect);
 		max = (m->flags & PG_BLOCK) == 0
 			  ? 1
 			  : MIN(max, VM_SUPERPAGE_PAGES - (vm_pindex_t)(m - vm_page_block(m)));
@@ -318,7 +337,7 @@ change_clean(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int
 		if ((old & (PG_RW | PG_D)) == 0)
 			continue;
 		if ((old & (PG_D | PG_MANAGED)) == (PG_D | PG_MANAGED))
-			pages_dirty(PHYS_TO_VM_PAGE(old & PG_FRAME), entry_pages(level));
+			pages_dirty(entry_page(c, old), entry_pages(level));
 		VM_CNT_INC(v_pte_writes);
 		change_note(c, va, entry_pages(level));
 	}
@@ -337,19 +356,19 @@ change_unwire(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, in
 	}
 }
 
-static void change_table(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va,
+static void change_table(struct pmap_change *c, vm_page_t tpage, int level, vm_offset_t va,
 			 vm_offset_t end, change_fn *fn);
 
-/* The table below e, then away with it if it is left empty. */
+/* The table below e, an entry of table tpage; then away with it if it is left empty. */
 static void
-change_below(struct pmap_change *c, uint64_t *e, int level, vm_offset_t va, vm_offset_t end,
-	     change_fn *fn)
+change_below(struct pmap_change *c, vm_page_t tpage, uint64_t *e, int level, vm_offset_t va,
+	     vm_offset_t end, change_fn *fn)
 {
 	uint64_t *below = pte_table(*e);
 	vm_page_t child = table_page(below);
 
 	if (level > 1) {
-		change_table(c, below, level - 1, va, end, fn);
+		change_table(c, child, level - 1, va, end, fn);
 	} else {
 		c->table = child;
 		fn(c, &below[PTE_INDEX(va, 0)], va, atop(end - va), 0);
@@ -357,22 +376,23 @@ change_below(struct pmap_change *c, uint64_t *e, int level, vm_offset_t va, vm_o
 	if (child->pindex != 0)
 		return;
 	*e = 0;
-	table_page(e - PTE_INDEX(va, level))->pindex--;
+	tpage->pindex--;
 	TAILQ_INSERT_TAIL(&c->free, child, plinks);
 	change_note(c, trunc_page(va), 1);
 }
 
 /* The superpage at e: as a whole, or demoted; one that cannot be demoted can be dropped (pmap.h). */
 static void
-change_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_offset_t end, change_fn *fn)
+change_super(struct pmap_change *c, vm_page_t tpage, uint64_t *e, vm_offset_t va, vm_offset_t end,
+	     change_fn *fn)
 {
 	bool whole = end - va == SUPERPAGE_SIZE;
 
 	if (!whole && demote(c, e, va)) {
-		change_below(c, e, 1, va, end, fn);
+		change_below(c, tpage, e, 1, va, end, fn);
 		return;
 	}
-	c->table = table_page(e - PTE_INDEX(va, 1));
+	c->table = tpage;
 	if (whole)
 		fn(c, e, va, 1, 1);
 	else
@@ -380,15 +400,15 @@ change_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_offset_t end
 }
 
 /*
- * Call fn on the entries of [va, end) below table, and take away the tables that are left empty. One
- * change may visit all of user space: absent tables cost nothing.
+ * Call fn on the entries of [va, end) below the table in tpage, and take away the tables that are left
+ * empty. One change may visit all of user space: absent tables cost nothing.
  */
 static void
-change_table(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va, vm_offset_t end,
+change_table(struct pmap_change *c, vm_page_t tpage, int level, vm_offset_t va, vm_offset_t end,
 	     change_fn *fn)
 {
 	vm_offset_t size = 1ul << LEVEL_SHIFT(level), next;
-	uint64_t *e;
+	uint64_t *table = phys_to_dmap(tpage->phys_addr), *e;
 
 	for (; va < end; va = next) {
 		next = MIN(rounddown2(va, size) + size, end);
@@ -396,10 +416,17 @@ change_table(struct pmap_change *c, uint64_t *table, int level, vm_offset_t va, 
 		if ((*e & PG_V) == 0)
 			continue;
 		if ((*e & PG_PS) != 0)
-			change_super(c, e, va, next, fn);
+			change_super(c, tpage, e, va, next, fn);
 		else
-			change_below(c, e, level, va, next, fn);
+			change_below(c, tpage, e, level, va, next, fn);
 	}
+}
+
+/* The same for all of c's pmap. */
+static void
+change_all(struct pmap_change *c, vm_offset_t va, vm_offset_t end, change_fn *fn)
+{
+	change_table(c, table_page(c->pmap->pm_pml4), TOP_LEVEL, va, end, fn);
 }
 
 /* --- entering --------------------------------------------------------------------------------------- */
@@ -513,13 +540,11 @@ enter_pages(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, v
  * is there already: small entries will do (S2, S6).
  */
 static bool
-enter_super(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va, vm_page_t m,
-	    uint64_t bits)
+enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uint64_t bits)
 {
 	uint64_t new = m->phys_addr | bits | PG_PS | ((bits & PG_RW) != 0 ? PG_A | PG_D : 0);
 	vm_page_t spare = NULL;
 
-	c->table = table_page(table);
 	if ((*e & PG_V) != 0 && (*e & PG_PS) == 0)
 		return (false);
 	if ((new &PG_W) != 0 && ((*e & PG_W) == 0 || !same_page(*e, new))) {
@@ -610,18 +635,25 @@ super_fits(vm_page_t m, vm_pindex_t n)
 static vm_pindex_t __attribute__((noinline))
 enter_all(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, uint64_t bits, bool supers)
 {
+	uint64_t *e = NULL, *table;
+	vm_page_t tpage = NULL;
 	struct pmap_change c;
-	uint64_t *e, *table;
 	vm_pindex_t n;
 
 	change_begin(&c, pmap);
-	for (; npages > 0; npages -= n, m += n, va += ptoa(n)) {
+	for (; npages > 0; npages -= n, m += n, va += ptoa(n), e++) {
 		n = MIN(npages, NPTE - PTE_INDEX(va, 0));
-		e = level1_entry(pmap, va, &table);
+		if (e == NULL || PTE_INDEX(va, 1) == 0) {
+			e = level1_entry(pmap, va, &table);
+			tpage = NULL;
+		}
 		if (e == NULL)
 			break;
-		if (supers && super_fits(m, n) && enter_super(&c, table, e, va, m, bits))
-			continue;
+		if (supers && super_fits(m, n)) {
+			tpage = c.table = tpage != NULL ? tpage : table_page(table);
+			if (enter_super(&c, e, va, m, bits))
+				continue;
+		}
 		if (!enter_below(&c, table, e, va, m, n, bits))
 			break;
 	}
@@ -659,7 +691,7 @@ change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot
 	mtx_lock(&pmap_mtx);
 	change_begin(&c, pmap);
 	c.prot = prot;
-	change_table(&c, pmap->pm_pml4, TOP_LEVEL, sva, eva, fn);
+	change_all(&c, sva, eva, fn);
 	change_flush(&c);
 	mtx_unlock(&pmap_mtx);
 }
@@ -757,7 +789,7 @@ change_mapping(struct pmap_change *c, vm_offset_t va, vm_page_t m, vm_pindex_t n
 			continue;
 		if (level > 0)
 			next = MIN(rounddown2(va, SUPERPAGE_SIZE) + SUPERPAGE_SIZE, end);
-		change_table(c, c->pmap->pm_pml4, TOP_LEVEL, va, next, fn);
+		change_all(c, va, next, fn);
 	}
 }
 

@@ -302,12 +302,15 @@ split_if_partial(vm_page_t m, vm_pindex_t start, vm_pindex_t end)
 void
 vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 {
-	vm_page_t m;
+	vm_page_t m, next = NULL;
 
-	while ((m = vm_page_find_least(object, start)) != NULL &&
-	       (end == 0 || vm_page_pindex(m) < end)) {
+	for (;;) {
+		m = next != NULL ? next : vm_page_find_least(object, start);
+		if (m == NULL || (end != 0 && vm_page_pindex(m) >= end))
+			return;
 		start = vm_page_pindex(m);
 		m = vm_page_unit(m);
+		next = NULL;
 		if (!vm_page_tryxbusy(m)) {
 			vm_page_busy_wait(m);
 			VM_OBJECT_WLOCK(object);
@@ -316,6 +319,7 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 		if (split_if_partial(m, start, end))
 			continue;
 		start = m->pindex + vm_page_unit_pages(m);
+		next = vm_page_next(m); /* the object stays locked, so it stays there */
 		vm_object_page_drop(m);
 	}
 }

@@ -125,6 +125,14 @@ extern struct vm_counters vm_cnt;
 void vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages);
 /* Hand frames of an added segment to the free lists; they are PG_RESERVED until then. */
 void vm_phys_free_range(vm_paddr_t start, vm_paddr_t end);
+/* A range of frames, RAM or registered, and their pages; for who looks up many neighbours. */
+struct vm_phys_range {
+	vm_paddr_t start;
+	vm_size_t size; /* bytes; 0: none */
+	struct vm_page *pages;
+};
+/* The range that has pa, if there is one. It holds while a page of it stands in an object. */
+void vm_phys_find(vm_paddr_t pa, struct vm_phys_range *range);
 /* The page of a frame, or NULL when nobody registered it. */
 vm_page_t PHYS_TO_VM_PAGE(vm_paddr_t pa);
 /* A block of 2^order frames, aligned to its size; req: VM_ALLOC_*. NULL when there is none. */

@@ -179,30 +179,42 @@ vm_phys_free(vm_page_t m, int order)
 	mtx_unlock(&free_mtx);
 }
 
+void
+vm_phys_find(vm_paddr_t pa, struct vm_phys_range *range)
+{
+	struct vm_phys_seg *seg = seg_of(pa);
+
+	if (seg != NULL) {
+		*range = (struct vm_phys_range){seg->start, seg->end - seg->start, seg->pages};
+		return;
+	}
+	*range = (struct vm_phys_range){0};
+	mtx_lock(&free_mtx);
+	LIST_FOREACH (seg, &fict_list, link)
+		if (seg_contains(seg, pa))
+			*range =
+			    (struct vm_phys_range){seg->start, seg->end - seg->start, seg->pages};
+	mtx_unlock(&free_mtx);
+}
+
 vm_page_t
 vm_phys_fictitious_to_vm_page(vm_paddr_t pa)
 {
-	struct vm_phys_seg *seg;
-	vm_page_t m = NULL;
+	vm_page_t m = PHYS_TO_VM_PAGE(pa);
 
-	mtx_lock(&free_mtx);
-	LIST_FOREACH (seg, &fict_list, link) {
-		if (seg_contains(seg, pa)) {
-			m = &seg->pages[atop(pa - seg->start)];
-			break;
-		}
-	}
-	mtx_unlock(&free_mtx);
-	return (m);
+	return (m != NULL && (m->flags & PG_FICTITIOUS) != 0 ? m : NULL);
 }
 
 vm_page_t
 PHYS_TO_VM_PAGE(vm_paddr_t pa)
 {
 	struct vm_phys_seg *seg = seg_of(pa);
+	struct vm_phys_range range;
 
-	return (seg != NULL ? &seg->pages[atop(pa - seg->start)]
-			    : vm_phys_fictitious_to_vm_page(pa));
+	if (__predict_true(seg != NULL))
+		return (&seg->pages[atop(pa - seg->start)]);
+	vm_phys_find(pa, &range);
+	return (range.pages != NULL ? &range.pages[atop(pa - range.start)] : NULL);
 }
 
 static bool

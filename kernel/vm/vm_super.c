@@ -75,7 +75,7 @@ vm_super_leave(vm_page_t m)
 
 	VM_OBJECT_ASSERT_WLOCKED(m->object);
 	stand(block, -(int)n);
-	if (!vm_super_place(m->object, m, m->pindex))
+	if (!block->block.whole && !vm_super_place(m->object, m, m->pindex))
 		return (false);
 	block->block.members -= n;
 	block->block.whole = false;
@@ -84,15 +84,15 @@ vm_super_leave(vm_page_t m)
 	return (true);
 }
 
-/* Nothing stands at [pindex, pindex + VM_SUPERPAGE_PAGES) of the object. */
+/* No page that came alone stands at [pindex, pindex + VM_SUPERPAGE_PAGES) of the object. */
 static bool
 is_free(vm_object_t object, vm_pindex_t pindex)
 {
 	vm_pindex_t at;
 
-	return (vm_radix_lookup(&object->supers, SLOT(pindex)) == NULL &&
-		(vm_radix_lookup_ge(&object->rtree, pindex, &at) == NULL ||
-		 at >= pindex + VM_SUPERPAGE_PAGES));
+	return (object->rtree.rt_root == NULL ||
+		vm_radix_lookup_ge(&object->rtree, pindex, &at) == NULL ||
+		at >= pindex + VM_SUPERPAGE_PAGES);
 }
 
 int
