@@ -1,8 +1,8 @@
 /*
  * The one ACPI table that start-up needs: the MADT, which says where the IOAPIC is and how the ISA
  * interrupts are wired to it. Read here because the boot page tables show all of the firmware's
- * memory. Each table is believed only as far as its length and checksum go; without any, what is usual
- * holds.
+ * memory. Each table is believed only as far as its length and checksum go; without any, what is
+ * usual holds.
  */
 #include "boot/boot.h"
 #include "kern/string.h"

@@ -1,6 +1,6 @@
 /*
- * The first C code: has the loader's information parsed into bootinfo, and calls kmain(). Owns bootinfo
- * and the lists of memory ranges.
+ * The first C code: has the loader's information parsed into bootinfo, and calls kmain(). Owns
+ * bootinfo and the lists of memory ranges.
  */
 #include "boot/boot.h"
 #include "kern/machdep.h"

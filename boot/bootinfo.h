@@ -1,6 +1,7 @@
 /*
  * What the loader told us, in one form whichever loader it was: GRUB (multiboot2) or QEMU's -kernel
- * (PVH). boot/ fills it before kmain(), and nothing after kmain() looks at the loader's own structures.
+ * (PVH). boot/ fills it before kmain(), and nothing after kmain() looks at the loader's own
+ * structures.
  */
 #pragma once
 
@@ -28,7 +29,8 @@ struct bootinfo {
 	uint64_t initrd_start, initrd_end; /* physical; equal when there is none */
 	struct boot_fb fb;
 	uint64_t rsdp; /* physical, 0 when not told */
-	/* From ACPI's MADT, or what is usual: the IOAPIC of the ISA interrupts, and how they reach it. */
+	/* From ACPI's MADT, or what is usual: the IOAPIC of the ISA interrupts, and how they
+	 * reach it. */
 	uint64_t ioapic_pa;
 	struct boot_irq {
 		uint32_t gsi; /* input line of the IOAPIC */
@@ -43,5 +45,6 @@ extern struct bootinfo bootinfo;
 bool boot_mem_add(struct boot_mem *mem, uint32_t *n, uint64_t start, uint64_t end);
 bool boot_mem_remove(struct boot_mem *mem, uint32_t *n, uint64_t start, uint64_t end);
 
-/* A line on the serial port, from the time when there is no console yet, and the end of the machine. */
+/* A line on the serial port, from the time when there is no console yet, and the end of the
+ * machine. */
 void boot_die(const char *why) __noreturn;

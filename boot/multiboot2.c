@@ -1,6 +1,6 @@
 /*
- * GRUB's boot information (Multiboot2 specification, chapter 3): a list of tags, each with a type and
- * a size, padded to 8 bytes. Every field is read only once it is known to lie inside its tag.
+ * GRUB's boot information (Multiboot2 specification, chapter 3): a list of tags, each with a type
+ * and a size, padded to 8 bytes. Every field is read only once it is known to lie inside its tag.
  */
 #include "boot/boot.h"
 #include "kern/string.h"

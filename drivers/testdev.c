@@ -1,9 +1,10 @@
 /*
  * The test devices: /dev/testdev, testraw and testraw2, with `testdev` on the command line.
  *
- * Their frames are RAM that is taken from the page allocator for good. Those of /dev/testdev are marked
- * fictitious, so that the VM deals with them as with a real device's: nobody queues, frees or moves
- * them. The raw devices make a page for each index, and the frames' own pages are not used.
+ * Their frames are RAM that is taken from the page allocator for good. Those of /dev/testdev are
+ * marked fictitious, so that the VM deals with them as with a real device's: nobody queues, frees
+ * or moves them. The raw devices make a page for each index, and the frames' own pages are not
+ * used.
  */
 #include "drivers/drivers.h"
 #include "drivers/testdev.h"
@@ -94,7 +95,7 @@ testdev_mmap(void *softc, uint64_t offset, uint64_t size, vm_prot_t prot, bool s
 	return (*object != NULL ? 0 : error);
 }
 
-/* --- ioctl ------------------------------------------------------------------------------------------ */
+/* --- ioctl ------------------------------------------------------------------------------------ */
 
 static bool
 request_valid(const struct testdev_request *q)
@@ -237,7 +238,7 @@ testdev_ioctl(void *softc, uint64_t cmd, uint64_t arg)
 	}
 }
 
-/* --- the devices ------------------------------------------------------------------------------------ */
+/* --- the devices ------------------------------------------------------------------------------ */
 
 static const struct cdevsw testdev_cdevsw = {
     .d_open = testdev_open,

@@ -1,7 +1,7 @@
 /*
- * What happens while the test devices' populate has let go of the object: the process's own map changes
- * (the map is unlocked, P5, and P12 is to notice), pages are revoked, the call sleeps, the process is
- * killed. With one thread a process can thus meet what otherwise takes two.
+ * What happens while the test devices' populate has let go of the object: the process's own map
+ * changes (the map is unlocked, P5, and P12 is to notice), pages are revoked, the call sleeps, the
+ * process is killed. With one thread a process can thus meet what otherwise takes two.
  */
 #include "drivers/testdev.h"
 #include "kern/errno.h"
@@ -31,7 +31,8 @@ map_in_transition(vm_map_t map)
 	return (found);
 }
 
-/* Change the faulting process's own map, which is unlocked (P5), or take pages of the object back. */
+/* Change the faulting process's own map, which is unlocked (P5), or take pages of the object
+ * back. */
 static int
 act(vm_object_t object, const struct testdev_request *q)
 {

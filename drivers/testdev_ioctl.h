@@ -1,5 +1,6 @@
 /*
- * What a program asks of the devices of drivers/testdev.c, by ioctl; the tests' programs include this.
+ * What a program asks of the devices of drivers/testdev.c, by ioctl; the tests' programs include
+ * this.
  *
  *   /dev/testdev    managed: 1024 frames of its own, each at its own index
  *   /dev/testraw    unmanaged: 64 pages that show the same 16 frames four times over (U2)
@@ -32,7 +33,8 @@ enum testdev_breach {
 	TESTDEV_NBREACHES
 };
 
-/* What happens during the call, with nothing locked, to [addr, addr + length) of the caller's map. */
+/* What happens during the call, with nothing locked, to [addr, addr + length) of the caller's
+ * map. */
 enum testdev_action {
 	TESTDEV_IDLE,
 	TESTDEV_UNMAP,

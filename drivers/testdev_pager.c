@@ -19,7 +19,7 @@ _Static_assert((int)TESTDEV_BAD == VM_PAGER_BAD && (int)TESTDEV_FAIL == VM_PAGER
 		   (int)TESTDEV_ERROR == VM_PAGER_ERROR && (int)TESTDEV_AGAIN == VM_PAGER_AGAIN,
 	       "the answers of testdev_ioctl.h are VM_PAGER_*");
 
-/* --- what was asked for ------------------------------------------------------------------------- */
+/* --- what was asked for ----------------------------------------------------------------------- */
 
 /* Note the call; *q is what to do in it, all 0 to behave. */
 static void
@@ -42,7 +42,7 @@ begin_call(struct testdev *td, const struct testdev_record *args, struct testdev
 	mtx_unlock(&td->mtx);
 }
 
-/* --- pages -------------------------------------------------------------------------------------- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* Take m, new or a frame's own, out of use again. */
 static void
@@ -161,8 +161,8 @@ release(vm_object_t object, vm_pindex_t first, vm_pindex_t end)
 }
 
 /*
- * Install and busy [q->first, q->last]. Short of memory past pidx the range ends there. A busy page is
- * waited for with nothing busied; then all is looked at again. Returns VM_PAGER_*.
+ * Install and busy [q->first, q->last]. Short of memory past pidx the range ends there. A busy page
+ * is waited for with nothing busied; then all is looked at again. Returns VM_PAGER_*.
  */
 static int
 take_range(struct testdev *td, vm_object_t object, struct testdev_request *q, vm_pindex_t pidx)
@@ -193,7 +193,7 @@ take_range(struct testdev *td, vm_object_t object, struct testdev_request *q, vm
 	return (VM_PAGER_OK);
 }
 
-/* --- breaches ----------------------------------------------------------------------------------- */
+/* --- breaches --------------------------------------------------------------------------------- */
 
 static void
 break_page(struct testdev *td, vm_object_t object, const struct testdev_request *q)
@@ -251,7 +251,7 @@ testdev_mend(struct testdev *td)
 		rw_unlock(&td->extra);
 }
 
-/* --- the methods -------------------------------------------------------------------------------- */
+/* --- the methods ------------------------------------------------------------------------------ */
 
 static int
 testdev_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot,

@@ -36,8 +36,6 @@ start_root(void)
 		panic("no memory for the root directory: give the machine more (--mem)");
 	devfs_init();
 	procfs_init();
-	devfs_init();
-	procfs_init();
 }
 
 /* Unpack the initrd into the root, then its memory is as free as any other. */

@@ -1,5 +1,6 @@
 /*
- * cat: copy files, or standard input, to standard output. `cat /proc/self/maps` shows an address space.
+ * cat: copy files, or standard input, to standard output. `cat /proc/self/maps` shows an address
+ * space.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,12 @@
 /*
  * faultbench: what page faults and the calls around them cost. `faultbench` writes every page of a
- * mapping of VRAM once, by populate policy; `faultbench micro` times small operations, on any Linux.
+ * mapping of VRAM once, by populate policy; `faultbench micro` times small operations, on any
+ * Linux.
  *
- * A number of ticks is of the TSC. A policy is measured once, on a new mapping: when the last mapping of
- * VRAM goes, the pages leave the kernel's object, so that the next policy finds none. The small
- * operations are measured in batches of BATCH; the least of ROUNDS batches counts, less what an empty
- * loop costs.
+ * A number of ticks is of the TSC. A policy is measured once, on a new mapping: when the last
+ * mapping of VRAM goes, the pages leave the kernel's object, so that the next policy finds none.
+ * The small operations are measured in batches of BATCH; the least of ROUNDS batches counts, less
+ * what an empty loop costs.
  */
 #include "lib/fbdev.h"
 #include "lib/meter.h"

@@ -108,7 +108,8 @@ int user_copystr(char *dst, const char *src, size_t size, size_t *len);
 /* Every exception and interrupt, and every system call, come here with the frame just saved. */
 void trap(struct trapframe *tf);
 void syscall_trap(struct trapframe *tf);
-/* Before going to user mode: dies if killed, yields if the slice is over; returns with interrupts off. */
+/* Before going to user mode: dies if killed, yields if the slice is over; returns with
+ * interrupts off. */
 void user_return(void);
 /* The frame of the exception that the kernel panics for: what cpu_report(NULL) reports. */
 extern const struct trapframe *panic_frame;
@@ -140,8 +141,8 @@ extern uint8_t ist_stacks[3][IST_SIZE];
 
 /* --- kmem.c ----------------------------------------------------------------------------------- */
 
-/* Early memory: pages that amd64_mem_init will not give away, not zeroed; physical address. Ends the
- * machine with a line when there is none. */
+/* Early memory: pages that amd64_mem_init will not give away, not zeroed; physical address. Ends
+ * the machine with a line when there is none. */
 uint64_t early_alloc(uint64_t bytes);
 /* Some part of [pa, pa + len) is RAM of the loader's map. */
 bool is_ram(uint64_t pa, uint64_t len);

@@ -1,6 +1,6 @@
 /*
- * Interrupt controllers: the CPU's local APIC (by MSRs where it is an x2APIC) and the IOAPIC that the
- * ISA lines come in on. Owns the table of interrupt handlers.
+ * Interrupt controllers: the CPU's local APIC (by MSRs where it is an x2APIC) and the IOAPIC that
+ * the ISA lines come in on. Owns the table of interrupt handlers.
  */
 #include "amd64/amd64.h"
 #include "boot/bootinfo.h"
@@ -64,7 +64,8 @@ ioapic_write(uint32_t reg, uint32_t v)
 	ioapic[4] = v;
 }
 
-/* The legacy controllers: out of the exceptions' way, should one still raise its spurious vector. */
+/* The legacy controllers: out of the exceptions' way, should one still raise its spurious
+ * vector. */
 static void
 pic_disable(void)
 {

@@ -31,8 +31,8 @@
 #define RFLAGS_RF  0x10000
 #define RFLAGS_AC  0x40000
 
-/* Stacks of the double fault, NMI and machine check: a guard page, then the stack, whose topmost words
- * hold the address of the CPU's struct pcpu. Aligned to their size. */
+/* Stacks of the double fault, NMI and machine check: a guard page, then the stack, whose topmost
+ * words hold the address of the CPU's struct pcpu. Aligned to their size. */
 #define IST_SIZE 16384
 
 #ifdef __ASSEMBLER__

@@ -1,7 +1,8 @@
 /*
- * Touching user memory, and clearing pages. The C functions that call these (usercopy.c) have checked that the range is
- * in user space. A page fault that cannot be mended between user_access_start and user_access_end goes
- * on at user_access_fault (trap.c): nothing here keeps anything on the stack, so one landing does.
+ * Touching user memory, and clearing pages. The C functions that call these (usercopy.c) have
+ * checked that the range is in user space. A page fault that cannot be mended between
+ * user_access_start and user_access_end goes on at user_access_fault (trap.c): nothing here keeps
+ * anything on the stack, so one landing does.
  */
 #include "asm.h"
 
@@ -61,8 +62,9 @@ ENTRY(user_copystr)
 END(user_copystr)
 user_access_end:
 
-/* void zero_page_avx(void *page): a quarter of the instructions that REP STOSQ takes. The register is
- * the program's, so it is put back, and nobody may come in between who would save it for it. */
+/* void zero_page_avx(void *page): a quarter of the instructions that REP STOSQ takes. The
+ * register is the program's, so it is put back, and nobody may come in between who would save it
+ * for it. */
 ENTRY(zero_page_avx)
 	pushfq
 	cli

@@ -1,6 +1,6 @@
 /*
- * The CPU itself: descriptor tables, the stacks of the exceptions that cannot trust the current one,
- * and the features we turn on. Owns the per-CPU area.
+ * The CPU itself: descriptor tables, the stacks of the exceptions that cannot trust the current
+ * one, and the features we turn on. Owns the per-CPU area.
  */
 #include "amd64/amd64.h"
 #include "kern/machdep.h"

@@ -1,6 +1,6 @@
 /*
- * Kernel memory that is not kmalloc's: pages for the time before the page allocator, the vm_pages of
- * RAM, kernel stacks, and device memory. Owns the kernel's virtual area.
+ * Kernel memory that is not kmalloc's: pages for the time before the page allocator, the vm_pages
+ * of RAM, kernel stacks, and device memory. Owns the kernel's virtual area.
  */
 #include "amd64/amd64.h"
 #include "kern/kmalloc.h"
@@ -27,7 +27,7 @@ static struct mtx kva_mtx = MTX_INITIALIZER("kernel addresses", LR_LEAF); /* the
 static uint64_t kva_next = KVA_BASE; /* (k) */
 static LIST_HEAD(, kva_range) kva_free = LIST_HEAD_INITIALIZER(kva_free); /* (k) */
 
-/* --- start-up ----------------------------------------------------------------------------------------- */
+/* --- start-up --------------------------------------------------------------------------------- */
 
 static void __noreturn
 too_little_memory(void)
@@ -107,7 +107,7 @@ amd64_mem_init(void)
 		too_little_memory();
 }
 
-/* --- addresses ---------------------------------------------------------------------------------------- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 /* 0 when the area is used up: it has 512 GiB. */
 static uint64_t
@@ -146,7 +146,7 @@ kva_release(uint64_t va, uint64_t len)
 	mtx_unlock(&kva_mtx);
 }
 
-/* --- pages at kernel addresses: stacks and large arrays ---------------------------------------------- */
+/* --- pages at kernel addresses: stacks and large arrays --------------------------------------- */
 
 static void
 kva_unmap_pages(uint64_t va, uint64_t n)
@@ -222,7 +222,7 @@ pmap_free_page_array(void *array, vm_size_t bytes)
 	kva_pages_free(array, atop(round_page(bytes)));
 }
 
-/* --- device memory ------------------------------------------------------------------------------------- */
+/* --- device memory ---------------------------------------------------------------------------- */
 
 volatile void *
 cpu_mapdev(uint64_t pa, uint64_t len, uint8_t attr)

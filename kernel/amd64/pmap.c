@@ -1,10 +1,11 @@
 /*
  * User page tables: kernel/vm/pmap.h for amd64. Owns every user page table and the memory for it.
  *
- * A page-table page counts its entries in use in its vm_page's pindex, and is freed when that falls to
- * 0. Where a whole superpage is entered it takes one entry of level 1; whoever then wants to change a
- * part of that has it demoted to a table of 512 entries, and nobody sees a difference (S3). A wired
- * superpage has a table set aside for that (S5); any other may just as well be dropped.
+ * A page-table page counts its entries in use in its vm_page's pindex, and is freed when that falls
+ * to 0. Where a whole superpage is entered it takes one entry of level 1; whoever then wants to
+ * change a part of that has it demoted to a table of 512 entries, and nobody sees a difference
+ * (S3). A wired superpage has a table set aside for that (S5); any other may just as well be
+ * dropped.
  */
 #include "amd64/pmap_int.h"
 #include "kern/errno.h"
@@ -54,9 +55,10 @@ entry_pages(int level)
 	return (1ul << (LEVEL_SHIFT(level) - PAGE_SHIFT));
 }
 
-/* --- translations that CPUs remember ------------------------------------------------------------ */
+/* --- translations that CPUs remember ---------------------------------------------------------- */
 
-/* Every remembered translation of [lo, hi), and the table pages walked for it, are gone on return. */
+/* Every remembered translation of [lo, hi), and the table pages walked for it, are gone on
+ * return. */
 static void
 flush_range(pmap_t pmap, vm_offset_t lo, vm_offset_t hi)
 {
@@ -102,7 +104,7 @@ change_flush(struct pmap_change *c)
 	}
 }
 
-/* --- tables ----------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static vm_page_t
 table_alloc(int req)
@@ -135,8 +137,8 @@ pmap_walk(uint64_t *table, uint64_t va, int *level, uint64_t *path)
 	}
 }
 
-/* The table under entry e of table, made if need be. NULL when there is no memory; then tables may have
- * been made that stay empty until pmap_remove comes by. */
+/* The table under entry e of table, made if need be. NULL when there is no memory; then tables
+ * may have been made that stay empty until pmap_remove comes by. */
 static inline uint64_t *
 table_below(uint64_t *table, uint64_t *e)
 {
@@ -185,9 +187,9 @@ spare_free(struct pmap_change *c)
 }
 
 /*
- * Let a table of 512 small entries take the superpage's place (S3). False when there is no memory, which a
- * wired one does not need. The CPU may set A meanwhile, which is of no interest, but never D: where it
- * could, it is set already (S4).
+ * Let a table of 512 small entries take the superpage's place (S3). False when there is no memory,
+ * which a wired one does not need. The CPU may set A meanwhile, which is of no interest, but never
+ * D: where it could, it is set already (S4).
  */
 static bool
 demote(struct pmap_change *c, uint64_t *e, vm_offset_t va)
@@ -208,7 +210,7 @@ demote(struct pmap_change *c, uint64_t *e, vm_offset_t va)
 	return (true);
 }
 
-/* --- removing, protecting, unwiring ------------------------------------------------------------------ */
+/* --- removing, protecting, unwiring ----------------------------------------------------------- */
 
 /* The page of a managed entry's frame. */
 static inline vm_page_t
@@ -264,8 +266,8 @@ static inline uint64_t __attribute__((always_inline)) entries_take(uint64_t *e, 
 }
 
 /*
- * Empty the entry at e, and those after it (at most max) that map neighbours in the same block, alike
- * (run_of); returns how many. The CPU sets D only in an entry that it can still find.
+ * Empty the entry at e, and those after it (at most max) that map neighbours in the same block,
+ * alike (run_of); returns how many. The CPU sets D only in an entry that it can still find.
  */
 static uint64_t
 remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int level)
@@ -381,7 +383,8 @@ change_below(struct pmap_change *c, vm_page_t tpage, uint64_t *e, int level, vm_
 	change_note(c, trunc_page(va), 1);
 }
 
-/* The superpage at e: as a whole, or demoted; one that cannot be demoted can be dropped (pmap.h). */
+/* The superpage at e: as a whole, or demoted; one that cannot be demoted can be dropped
+ * (pmap.h). */
 static void
 change_super(struct pmap_change *c, vm_page_t tpage, uint64_t *e, vm_offset_t va, vm_offset_t end,
 	     change_fn *fn)
@@ -400,8 +403,8 @@ change_super(struct pmap_change *c, vm_page_t tpage, uint64_t *e, vm_offset_t va
 }
 
 /*
- * Call fn on the entries of [va, end) below the table in tpage, and take away the tables that are left
- * empty. One change may visit all of user space: absent tables cost nothing.
+ * Call fn on the entries of [va, end) below the table in tpage, and take away the tables that are
+ * left empty. One change may visit all of user space: absent tables cost nothing.
  */
 static void
 change_table(struct pmap_change *c, vm_page_t tpage, int level, vm_offset_t va, vm_offset_t end,
@@ -429,7 +432,7 @@ change_all(struct pmap_change *c, vm_offset_t va, vm_offset_t end, change_fn *fn
 	change_table(c, table_page(c->pmap->pm_pml4), TOP_LEVEL, va, end, fn);
 }
 
-/* --- entering --------------------------------------------------------------------------------------- */
+/* --- entering --------------------------------------------------------------------------------- */
 
 static bool
 same_page(uint64_t a, uint64_t b)
@@ -438,9 +441,9 @@ same_page(uint64_t a, uint64_t b)
 }
 
 /*
- * An entry in use is to become new. True: it maps the same frame, and has or gets what was asked for
- * (P18); it keeps its wired mark, and A and D, which the CPU may set until the moment of the exchange.
- * False: it mapped another frame, and is empty now.
+ * An entry in use is to become new. True: it maps the same frame, and has or gets what was asked
+ * for (P18); it keeps its wired mark, and A and D, which the CPU may set until the moment of the
+ * exchange. False: it mapped another frame, and is empty now.
  */
 static bool __attribute__((noinline))
 entry_update(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t new, int level)
@@ -462,8 +465,8 @@ entry_update(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t new, i
 }
 
 /*
- * Store n entries from pte on, all in one table, for n pages from m on, of one block or n is 1 or they
- * have no pv entries: the inner loop of every fault. False when there is no memory.
+ * Store n entries from pte on, all in one table, for n pages from m on, of one block or n is 1 or
+ * they have no pv entries: the inner loop of every fault. False when there is no memory.
  */
 static inline bool
 enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_pindex_t n,
@@ -490,8 +493,8 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 	return (true);
 }
 
-/* RAM pages, each with its own pv list, into empty slots: what most populates of files and faults want. How many of
- * n, up to the first that is not that, or for which there is no memory. */
+/* RAM pages, each with its own pv list, into empty slots: what most populates of files and
+ * faults want. How many of n, up to the first that is not that, or for which there is no memory. */
 static inline vm_pindex_t
 enter_ram(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_pindex_t n,
 	  uint64_t bits)
@@ -535,9 +538,9 @@ enter_pages(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, v
 }
 
 /*
- * S1: the superpage m as one entry. A writable one is dirty from the start, so that no demotion can lose
- * it (S4); the caller's pages are, too. False when it cannot be, for want of memory or because a table
- * is there already: small entries will do (S2, S6).
+ * S1: the superpage m as one entry. A writable one is dirty from the start, so that no demotion can
+ * lose it (S4); the caller's pages are, too. False when it cannot be, for want of memory or because
+ * a table is there already: small entries will do (S2, S6).
  */
 static bool
 enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uint64_t bits)
@@ -597,8 +600,8 @@ enter_below(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va,
 }
 
 /*
- * What most faults want, without ado: one RAM page, into an empty slot of a table that is there. False:
- * it is not that, or there is no memory.
+ * What most faults want, without ado: one RAM page, into an empty slot of a table that is there.
+ * False: it is not that, or there is no memory.
  */
 static inline bool
 enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
@@ -623,7 +626,8 @@ enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 	return (true);
 }
 
-/* Is what is to be entered below one entry of level 1 a superpage? All of it, so its address is aligned. */
+/* Is what is to be entered below one entry of level 1 a superpage? All of it, so its address is
+ * aligned. */
 static bool
 super_fits(vm_page_t m, vm_pindex_t n)
 {
@@ -680,7 +684,7 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 	return (npages == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
 }
 
-/* --- ranges of a map -------------------------------------------------------------------------------- */
+/* --- ranges of a map -------------------------------------------------------------------------- */
 
 static void
 change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
@@ -752,7 +756,7 @@ pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 	return (u);
 }
 
-/* --- one page, or one superpage, in all maps -------------------------------------------------------- */
+/* --- one page, or one superpage, in all maps -------------------------------------------------- */
 
 void
 pmap_page_init(vm_page_t m)
@@ -760,8 +764,8 @@ pmap_page_init(vm_page_t m)
 	m->md.pv_list = NULL;
 }
 
-/* The entry by which pmap maps m at va, and its level; NULL when it does not. For a block the pv entry
- * tells only where m would be. */
+/* The entry by which pmap maps m at va, and its level; NULL when it does not. For a block the pv
+ * entry tells only where m would be. */
 static uint64_t *
 entry_of(pmap_t pmap, vm_offset_t va, vm_page_t m, int *level)
 {
@@ -776,7 +780,8 @@ entry_of(pmap_t pmap, vm_offset_t va, vm_page_t m, int *level)
 	return ((*e & PG_FRAME) + (va & (size - 1)) == m->phys_addr ? e : NULL);
 }
 
-/* fn on the entries by which pmap maps some of the n pages from m on, the first of which is at va. */
+/* fn on the entries by which pmap maps some of the n pages from m on, the first of which is at
+ * va. */
 static void
 change_mapping(struct pmap_change *c, vm_offset_t va, vm_page_t m, vm_pindex_t n, change_fn *fn)
 {
@@ -793,7 +798,8 @@ change_mapping(struct pmap_change *c, vm_offset_t va, vm_page_t m, vm_pindex_t n
 	}
 }
 
-/* fn on every entry that maps m. A pv entry may go with what it stands for, others of the list do not. */
+/* fn on every entry that maps m. A pv entry may go with what it stands for, others of the list
+ * do not. */
 static void
 change_page(vm_page_t m, change_fn *fn)
 {
@@ -856,7 +862,7 @@ pmap_is_modified(vm_page_t m)
 	return (page_has(m, PG_D));
 }
 
-/* --- whole address spaces ----------------------------------------------------------------------------- */
+/* --- whole address spaces --------------------------------------------------------------------- */
 
 int
 pmap_pinit(pmap_t pmap)
@@ -899,7 +905,7 @@ pmap_activate(pmap_t pmap)
 	WRITE_CR(3, pmap->pm_cr3);
 }
 
-/* --- contents ------------------------------------------------------------------------------------------- */
+/* --- contents --------------------------------------------------------------------------------- */
 
 void *
 pmap_page_kva(vm_page_t m)
@@ -930,7 +936,8 @@ copy_page(const void *from, void *to)
 		__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(words) : : "memory");
 }
 
-/* A device's page is not in the direct map: it is seen through a window, with its own attribute (A1). */
+/* A device's page is not in the direct map: it is seen through a window, with its own attribute
+ * (A1). */
 static void
 copy_device_page(vm_page_t src, void *to)
 {

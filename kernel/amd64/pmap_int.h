@@ -2,9 +2,10 @@
  * What the files of the pmap share: pmap.c (user page tables), pmap_pv.c (who maps a page),
  * pmap_kernel.c (the kernel's half).
  *
- * Four levels of tables, 512 entries each; level 0 holds the 4 KiB entries, an entry of level 1 can be a
- * superpage of 2 MiB, in the kernel's half one of level 2 can be 1 GiB. The top table's upper 256
- * entries are the kernel's: all those it will ever use are made at boot, and every pmap has a copy.
+ * Four levels of tables, 512 entries each; level 0 holds the 4 KiB entries, an entry of level 1 can
+ * be a superpage of 2 MiB, in the kernel's half one of level 2 can be 1 GiB. The top table's upper
+ * 256 entries are the kernel's: all those it will ever use are made at boot, and every pmap has a
+ * copy.
  */
 #pragma once
 
@@ -26,13 +27,13 @@ pte_table(uint64_t entry)
 	return (phys_to_dmap(entry & PG_FRAME));
 }
 
-/* --- pmap_pv.c: all with pmap_mtx held ---------------------------------------------------------- */
+/* --- pmap_pv.c: all with pmap_mtx held -------------------------------------------------------- */
 
 /*
- * Who maps a page. A RAM page has a list of its own, with an entry for each address. A block of device
- * frames (PG_BLOCK) has one list, in its first page, and an entry there says: this pmap maps pages of
- * the block so that its first one is, or would be, at that address; which of them, the page tables
- * tell. An entry is 16 bytes of a page-sized chunk that belongs to one pmap.
+ * Who maps a page. A RAM page has a list of its own, with an entry for each address. A block of
+ * device frames (PG_BLOCK) has one list, in its first page, and an entry there says: this pmap maps
+ * pages of the block so that its first one is, or would be, at that address; which of them, the
+ * page tables tell. An entry is 16 bytes of a page-sized chunk that belongs to one pmap.
  */
 struct pv_entry {
 	struct pv_entry *pv_next; /* (p) the page's list, or the chunk's free list */
@@ -81,8 +82,8 @@ pv_alloc(pmap_t pmap)
 	return (pv);
 }
 
-/* Put an entry in front of the list: what is unmapped in the order in which mmap hands out addresses,
- * from high to low, or by page, is found at once. False: no memory. */
+/* Put an entry in front of the list: what is unmapped in the order in which mmap hands out
+ * addresses, from high to low, or by page, is found at once. False: no memory. */
 static inline bool
 pv_add(pmap_t pmap, struct pv_entry **list, vm_offset_t va, uint64_t n)
 {
@@ -96,8 +97,8 @@ pv_add(pmap_t pmap, struct pv_entry **list, vm_offset_t va, uint64_t n)
 	return (true);
 }
 
-/* Note that n pages from m on are mapped from va on; n is 1, or they are of one block. False when there
- * is no memory: nothing changed. */
+/* Note that n pages from m on are mapped from va on; n is 1, or they are of one block. False
+ * when there is no memory: nothing changed. */
 bool pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
 /* The same, undone. */
 void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);

@@ -1,6 +1,6 @@
 /*
- * The kernel's half of the page tables: made at boot from the memory map, changed for stacks and device
- * memory, shared by all pmaps. Its tables are never freed.
+ * The kernel's half of the page tables: made at boot from the memory map, changed for stacks and
+ * device memory, shared by all pmaps. Its tables are never freed.
  */
 #include "amd64/pmap_int.h"
 #include "boot/bootinfo.h"

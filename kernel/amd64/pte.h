@@ -27,6 +27,6 @@
 bool pmap_kenter(uint64_t va, uint64_t pa, uint64_t len, uint64_t bits);
 /* Unmap what pmap_kenter mapped by the same va and len; no TLB holds it on return. */
 void pmap_kremove(uint64_t va, uint64_t len);
-/* The leaf entry of va, and its level (0: 4 KiB); NULL if some level is absent. path, when not NULL,
- * takes the entries met on the way down (4, zeros for those not reached). Reads RAM only. */
+/* The leaf entry of va, and its level (0: 4 KiB); NULL if some level is absent. path, when not
+ * NULL, takes the entries met on the way down (4, zeros for those not reached). Reads RAM only. */
 uint64_t *pmap_walk(uint64_t *pml4, uint64_t va, int *level, uint64_t *path);

@@ -1,6 +1,7 @@
 /*
- * The machine's part of a panic's report: registers, the way through the page tables to the faulting
- * address, and the backtrace. Nothing here trusts a pointer that it has not looked up first.
+ * The machine's part of a panic's report: registers, the way through the page tables to the
+ * faulting address, and the backtrace. Nothing here trusts a pointer that it has not looked up
+ * first.
  */
 #include "amd64/amd64.h"
 #include "kern/ksyms.h"

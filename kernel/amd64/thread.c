@@ -1,6 +1,6 @@
 /*
- * Threads' machine part: the first stack frame, the switch, the segment bases and the FPU state of user
- * threads, and the way into user mode. The kernel itself never touches the FPU.
+ * Threads' machine part: the first stack frame, the switch, the segment bases and the FPU state of
+ * user threads, and the way into user mode. The kernel itself never touches the FPU.
  */
 #include "amd64/amd64.h"
 #include "kern/errno.h"
@@ -133,7 +133,8 @@ cpu_thread_fork(struct thread *td, uint64_t sp, const uint64_t *tls)
 }
 
 /* IRET and SYSRET must never be given an address that is not canonical. The page at
- * VM_MAXUSER_ADDRESS is canonical and never mapped: a jump there is the program's fault, not ours. */
+ * VM_MAXUSER_ADDRESS is canonical and never mapped: a jump there is the program's fault, not
+ * ours. */
 void
 cpu_set_user_entry(struct thread *td, uint64_t entry, uint64_t sp)
 {

@@ -29,8 +29,9 @@ struct sample {
 };
 
 /*
- * False when the PIT never ends. An emulator may be interrupted anywhere, also between an answer "not yet"
- * and our next instruction: the end lies after the TSC that was read before the last such answer.
+ * False when the PIT never ends. An emulator may be interrupted anywhere, also between an answer
+ * "not yet" and our next instruction: the end lies after the TSC that was read before the last such
+ * answer.
  */
 static bool
 measure(struct sample *s)

@@ -1,11 +1,11 @@
 /*
- * The ways into the kernel and out of it: exception and interrupt stubs, SYSCALL, and the switch from
- * one kernel stack to another.
+ * The ways into the kernel and out of it: exception and interrupt stubs, SYSCALL, and the switch
+ * from one kernel stack to another.
  *
  * GS: in user mode it is the program's; the first thing on the way in from user mode is SWAPGS, the
- * last on the way out too. A double fault, NMI or machine check may strike in between, so these trust
- * neither CS nor the GS base (programs can set that with WRGSBASE) but take it from their own stack;
- * none of the three returns.
+ * last on the way out too. A double fault, NMI or machine check may strike in between, so these
+ * trust neither CS nor the GS base (programs can set that with WRGSBASE) but take it from their own
+ * stack; none of the three returns.
  */
 #include "asm.h"
 
@@ -124,8 +124,8 @@ ENTRY(syscall_entry)
 	xorl %ebp, %ebp
 	call syscall_trap
 	/*
-	 * SYSRET if it restores all that the frame says: it takes RIP from RCX and RFLAGS from R11, and
-	 * would fault in kernel mode on the user's stack if RIP were not canonical. Else IRET.
+	 * SYSRET if it restores all that the frame says: it takes RIP from RCX and RFLAGS from R11,
+	 * and would fault in kernel mode on the user's stack if RIP were not canonical. Else IRET.
 	 */
 	movq TF_RIP(%rsp), %rcx
 	movq TF_RFLAGS(%rsp), %r11

@@ -1,5 +1,6 @@
 /*
- * Exceptions, interrupts and the edges of system calls: who is to deal with what the CPU brought us.
+ * Exceptions, interrupts and the edges of system calls: who is to deal with what the CPU brought
+ * us.
  */
 #include "amd64/amd64.h"
 #include "kern/log.h"

@@ -1,6 +1,6 @@
 /*
- * copyin and its sisters: the range check in front of copy.S, so that no program can make the kernel
- * read or write the kernel's own memory for it.
+ * copyin and its sisters: the range check in front of copy.S, so that no program can make the
+ * kernel read or write the kernel's own memory for it.
  */
 #include "kern/machdep.h"
 #include "kern/errno.h"

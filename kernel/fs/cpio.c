@@ -154,7 +154,8 @@ links_free(struct link **links)
 	}
 }
 
-/* Make what e says at nd, replacing what is there but for directories; *vpp is a file to be filled. */
+/* Make what e says at nd, replacing what is there but for directories; *vpp is a file to be
+ * filled. */
 static int
 make_node(struct nameidata *nd, const struct entry *e, struct link **links, char *target,
 	  struct vnode **vpp)

@@ -43,7 +43,7 @@ cdev_register(struct cdev *dev)
 	return (error);
 }
 
-/* --- devices that need no hardware; softc is the kind --------------------------------------------- */
+/* --- devices that need no hardware; softc is the kind ----------------------------------------- */
 
 enum kind { DEV_CONSOLE, DEV_NULL, DEV_ZERO, DEV_FULL, DEV_RANDOM };
 

@@ -87,8 +87,8 @@ show_vm_flags(struct text *t, vm_map_entry_t e)
 }
 
 /*
- * Pages are called shared when others have the object too; the proportional size divides by how many refer
- * to it. What this kernel never has (swap, lazily freed or huge anonymous pages) is 0.
+ * Pages are called shared when others have the object too; the proportional size divides by how
+ * many refer to it. What this kernel never has (swap, lazily freed or huge anonymous pages) is 0.
  */
 static void
 show_entry_sizes(struct text *t, struct vmspace *vm, vm_map_entry_t e)

@@ -1,8 +1,8 @@
 /*
- * /proc: what the kernel knows, as text. One table of paths; directories are what paths have in common.
- * A file's text is made when it is read from its beginning and kept for the reads that follow, so
- * that one reader sees one moment. What is below the number of a process is another table, and its vnodes
- * are made when they are looked up.
+ * /proc: what the kernel knows, as text. One table of paths; directories are what paths have in
+ * common. A file's text is made when it is read from its beginning and kept for the reads that
+ * follow, so that one reader sees one moment. What is below the number of a process is another
+ * table, and its vnodes are made when they are looked up.
  */
 #include "fs/procfs.h"
 #include "fs/vnode.h"
@@ -63,7 +63,7 @@ text_add_path(struct text *t, struct vnode *vp)
 		t->len += vnode_path(vp, t->buf + t->len, PATH_MAX);
 }
 
-/* --- the files ---------------------------------------------------------------------------------- */
+/* --- the files -------------------------------------------------------------------------------- */
 
 static void
 show_self(struct text *t, struct proc *p __unused)
@@ -262,7 +262,7 @@ static const struct proc_file pid_files[] = {
     {"exe", VLNK, show_exe},
 };
 
-/* --- the tree ------------------------------------------------------------------------------------- */
+/* --- the tree --------------------------------------------------------------------------------- */
 
 struct procnode {
 	struct vnode pn_vnode;
@@ -392,7 +392,7 @@ node_alloc(const struct vnodeops *ops, enum vtype type, struct vnode *dir, const
 	return (vp);
 }
 
-/* --- below the number of a process ------------------------------------------------------------------ */
+/* --- below the number of a process ------------------------------------------------------------ */
 
 static int
 pid_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
@@ -427,7 +427,7 @@ pid_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum
 
 static const struct vnodeops pid_ops = {.v_lookup = pid_lookup, .v_readdir = pid_readdir};
 
-/* --- the root --------------------------------------------------------------------------------------- */
+/* --- the root --------------------------------------------------------------------------------- */
 
 /* The number that a name says, as it is written; 0: none. */
 static int

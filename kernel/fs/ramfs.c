@@ -191,10 +191,10 @@ ramfs_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, en
 }
 
 /*
- * The page at pindex, valid and held, made when it is absent and make is set; else *mp is NULL for a
- * hole. A page that is busy and not valid is being filled by a fault; one that is neither was wired
- * when a truncation let go of it. Held is enough for a copy: a truncation meanwhile takes the page out
- * of the file, and the last unhold frees it.
+ * The page at pindex, valid and held, made when it is absent and make is set; else *mp is NULL for
+ * a hole. A page that is busy and not valid is being filled by a fault; one that is neither was
+ * wired when a truncation let go of it. Held is enough for a copy: a truncation meanwhile takes the
+ * page out of the file, and the last unhold frees it.
  */
 static int
 page_get(vm_object_t object, vm_pindex_t pindex, bool make, vm_page_t *mp)

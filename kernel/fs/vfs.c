@@ -46,7 +46,8 @@ vref(struct vnode *vp)
 	__atomic_fetch_add(&vp->v_refs, 1, __ATOMIC_RELAXED);
 }
 
-/* The last reference takes its reference to the parent along; no recursion, the tree may be deep. */
+/* The last reference takes its reference to the parent along; no recursion, the tree may be
+ * deep. */
 void
 vrele(struct vnode *vp)
 {

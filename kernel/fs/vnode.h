@@ -24,9 +24,9 @@ struct uio {
 	bool uio_write; /* data flows from uio into the file */
 };
 /*
- * Move len (<= uio_resid) bytes between p and the uio; p NULL: zeros to the uio. 0, EINTR when killed,
- * or EFAULT: what comes before the page that is bad has moved. No lock ranked LR_MAP or above is
- * held, for it may fault.
+ * Move len (<= uio_resid) bytes between p and the uio; p NULL: zeros to the uio. 0, EINTR when
+ * killed, or EFAULT: what comes before the page that is bad has moved. No lock ranked LR_MAP or
+ * above is held, for it may fault.
  */
 int uiomove(void *p, size_t len, struct uio *uio);
 
@@ -42,8 +42,8 @@ struct vnodeops {
 	int (*v_link)(struct vnode *dir, const char *name, size_t len, struct vnode *vp);
 	int (*v_unlink)(struct vnode *dir, const char *name, size_t len,
 			bool rmdir); /* NULL: EROFS */
-	/* Directory: the entry at *cookie (2: first) into name (NAME_MAX + 1 bytes), and advance; ENOENT at
-	 * the end. "." and ".." are not its business. */
+	/* Directory: the entry at *cookie (2: first) into name (NAME_MAX + 1 bytes), and
+	 * advance; ENOENT at the end. "." and ".." are not its business. */
 	int (*v_readdir)(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino,
 			 enum vtype *type);
 	int (*v_read)(struct vnode *vp, struct uio *uio, struct file *fp); /* NULL: EINVAL */
@@ -53,8 +53,8 @@ struct vnodeops {
 	int (*v_readlink)(struct vnode *vp, char *buf, size_t size);
 	/* Regular file: its object, with a reference for the caller. NULL method: ENODEV. */
 	int (*v_object)(struct vnode *vp, vm_object_t *object);
-	/* The last reference went: free all but the vnode. Any lock below LR_OBJECT may be held, so none of
-	 * these may be taken. */
+	/* The last reference went: free all but the vnode. Any lock below LR_OBJECT may be held,
+	 * so none of these may be taken. */
 	void (*v_inactive)(struct vnode *vp);
 };
 
@@ -76,9 +76,9 @@ struct vnode {
 	const char *v_name; /* (c) the name it was made with, for paths in /proc */
 };
 /*
- * A vnode with one reference, zeroed but for its type, names, number (a new one), link count of 1 and
- * time; size >= sizeof(struct vnode) leaves room for the file system's own. NULL: ENOMEM. parent NULL: a
- * new root.
+ * A vnode with one reference, zeroed but for its type, names, number (a new one), link count of 1
+ * and time; size >= sizeof(struct vnode) leaves room for the file system's own. NULL: ENOMEM.
+ * parent NULL: a new root.
  */
 struct vnode *vnode_alloc(size_t size, const struct vnodeops *ops, enum vtype type,
 			  struct vnode *parent, const char *name, size_t len);
@@ -89,7 +89,8 @@ void vrele(struct vnode *vp);
  * ENAMETOOLONG. follow: the last component if it is a symbolic link. */
 int namei(struct vnode *cwd, const char *path, bool follow, struct vnode **vpp);
 
-/* The same for who wants to make or remove the last component: the directory it is in, and its name. */
+/* The same for who wants to make or remove the last component: the directory it is in, and its
+ * name. */
 struct nameidata {
 	struct vnode *nd_dir; /* referenced */
 	struct vnode *nd_vp; /* referenced; NULL: there is no such name */
@@ -99,7 +100,8 @@ struct nameidata {
 };
 int namei_last(struct vnode *cwd, const char *path, bool follow, struct nameidata *nd);
 void nd_release(struct nameidata *nd);
-/* Make, or make another name for vp of, or remove the last component; EROFS and what the file system says. */
+/* Make, or make another name for vp of, or remove the last component; EROFS and what the file
+ * system says. */
 int vn_create(struct nameidata *nd, enum vtype type, uint32_t mode, const char *target,
 	      struct vnode **vpp);
 int vn_link(struct nameidata *nd, struct vnode *vp);
@@ -108,7 +110,8 @@ int vn_unlink(struct nameidata *nd, bool rmdir);
 /* The absolute path of vp, best known, into buf (cut at the front if it is too long); returns its
  * length. */
 size_t vnode_path(struct vnode *vp, char *buf, size_t size);
-/* Read or write, as the uio says. EISDIR, EINVAL and what the file system says; uio tells how far. */
+/* Read or write, as the uio says. EISDIR, EINVAL and what the file system says; uio tells how
+ * far. */
 int vn_io(struct vnode *vp, struct uio *uio, struct file *fp);
 /* Read from a regular file into kernel memory; *done bytes. */
 int vn_read_kernel(struct vnode *vp, void *buf, size_t len, uint64_t offset, size_t *done);

@@ -17,10 +17,10 @@ struct cdevsw {
 	int (*d_write)(void *softc, struct uio *uio, struct file *fp); /* EINVAL */
 	int (*d_ioctl)(void *softc, uint64_t cmd, uint64_t arg); /* ENOTTY; arg: user's word */
 	/*
-	 * The object that [offset, offset + size) of the device maps, with a reference for the caller
-	 * in *object. prot: what is asked; shared: MAP_SHARED. *phase: physical address of offset 0 if
-	 * the device is physically contiguous, so that mmap can choose a congruent address (S1), else
-	 * 0. 0 or an errno. NULL method: ENODEV.
+	 * The object that [offset, offset + size) of the device maps, with a reference for the
+	 * caller in *object. prot: what is asked; shared: MAP_SHARED. *phase: physical address of
+	 * offset 0 if the device is physically contiguous, so that mmap can choose a congruent
+	 * address (S1), else 0. 0 or an errno. NULL method: ENODEV.
 	 */
 	int (*d_mmap)(void *softc, uint64_t offset, uint64_t size, vm_prot_t prot, bool shared,
 		      vm_object_t *object, uint64_t *phase);

@@ -12,7 +12,8 @@
 #define CTRL_U     ('U' & 0x1f)
 #define DELETE     0x7f
 
-/* Locks: (c) console_lock, ranked as the log, for it may be written to from anywhere; (t) tty_lock. */
+/* Locks: (c) console_lock, ranked as the log, for it may be written to from anywhere; (t)
+ * tty_lock. */
 static struct mtx console_lock = MTX_INITIALIZER("console", LR_LOG);
 static TAILQ_HEAD(, console_sink) sinks = TAILQ_HEAD_INITIALIZER(sinks); /* (c) */
 
@@ -84,8 +85,8 @@ input_erase(void)
 	console_write("\b \b", 3);
 }
 
-/* Add c to the line. In a full buffer what finishes the line takes the place of its last character, if
- * there is one, so that a line too long can be ended. */
+/* Add c to the line. In a full buffer what finishes the line takes the place of its last
+ * character, if there is one, so that a line too long can be ended. */
 static void
 input_put(char c, bool finish)
 {

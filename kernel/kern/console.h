@@ -21,7 +21,8 @@ struct console_sink {
 void console_attach(struct console_sink *sink);
 /* Text to all sinks ('\n' is sent as it is; a serial sink adds '\r' itself if it wants). */
 void console_write(const char *text, size_t len);
-/* For the report of a panic: to the report-only sink if there is one, else serial; and the screen. */
+/* For the report of a panic: to the report-only sink if there is one, else serial; and the
+ * screen. */
 void console_report(const char *fmt, ...) __printf_like(1, 2);
 /* A panic begins: every sink takes its hardware back (cs_panic). */
 void console_panic(void);

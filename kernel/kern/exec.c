@@ -1,6 +1,6 @@
 /*
- * Loading a program: static ELF executables for x86-64, and the stack that Linux gives a new program.
- * Nothing in the file is trusted: all of it is checked before anything is mapped.
+ * Loading a program: static ELF executables for x86-64, and the stack that Linux gives a new
+ * program. Nothing in the file is trusted: all of it is checked before anything is mapped.
  */
 #include "kern/errno.h"
 #include "kern/file.h"
@@ -221,8 +221,9 @@ map_range(struct proc *p, uint64_t start, uint64_t end, const struct vm_map_req 
 }
 
 /*
- * A segment: pages of the file, privately, as far as they go; what is left of the last one is zeroed;
- * the rest is anonymous. Segments may share a page, which then is the later one's, as on Linux.
+ * A segment: pages of the file, privately, as far as they go; what is left of the last one is
+ * zeroed; the rest is anonymous. Segments may share a page, which then is the later one's, as on
+ * Linux.
  */
 static int
 map_segment(struct image *img, struct proc *p, const Elf64_Phdr *ph)
@@ -280,7 +281,8 @@ map_image(struct image *img, struct proc *p)
 	return (vm_mmap_to_errno(vm_map_insert(&vm->vm_map, top - STACK_SIZE, STACK_SIZE, &stack)));
 }
 
-/* A new stack's contents in the making: buf is to stand at user address sp; offsets in it so far. */
+/* A new stack's contents in the making: buf is to stand at user address sp; offsets in it so
+ * far. */
 struct stack_image {
 	uint8_t *buf;
 	uint64_t sp;
@@ -333,8 +335,8 @@ push_auxv(struct stack_image *si, const struct image *img, uint64_t random)
 }
 
 /*
- * The new stack as Linux lays it out, upwards from *sp: argc, argv, envp, auxv; 16 random bytes; the
- * strings; zeros. Built in kernel memory, then copied out at once.
+ * The new stack as Linux lays it out, upwards from *sp: argc, argv, envp, auxv; 16 random bytes;
+ * the strings; zeros. Built in kernel memory, then copied out at once.
  */
 static int
 push_args(struct image *img, struct vmspace *vm, int argc, char *const argv[], int envc,
@@ -407,7 +409,8 @@ exec_switch(struct proc *p, struct vmspace *vm)
 	return (old);
 }
 
-/* Load img into a new address space, where *sp is its stack; the old one comes back if that fails. */
+/* Load img into a new address space, where *sp is its stack; the old one comes back if that
+ * fails. */
 static int
 exec_load(struct image *img, struct proc *p, int argc, char *const argv[], int envc,
 	  char *const envv[], uint64_t *sp)

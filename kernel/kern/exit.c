@@ -1,9 +1,9 @@
 /*
  * How threads and processes end, what is left of them, and who is told.
  *
- * A process that is to end is marked (proc_kill) and each of its threads leaves by itself, on its way to user
- * mode or out of a sleep; the last one lets go of what the process has. A dead process is its number, its
- * status and its usage, until its parent waits for it.
+ * A process that is to end is marked (proc_kill) and each of its threads leaves by itself, on its
+ * way to user mode or out of a sleep; the last one lets go of what the process has. A dead process
+ * is its number, its status and its usage, until its parent waits for it.
  */
 #include "kern/errno.h"
 #include "kern/file.h"
@@ -35,8 +35,8 @@ proc_release(struct proc *p)
 	vrele(cwd);
 }
 
-/* Curthread becomes a kernel thread: the address space may go away under it from now on. True when it
- * was the process's last. */
+/* Curthread becomes a kernel thread: the address space may go away under it from now on. True
+ * when it was the process's last. */
 static bool
 proc_leave(struct proc *p)
 {
@@ -121,7 +121,8 @@ tell_joiner(uint64_t addr)
 		futex_wake(addr, true, 1, FUTEX_ALL, &woken);
 }
 
-/* Curthread leaves its process, and ends it, with that status unless it has one, if it is the last. */
+/* Curthread leaves its process, and ends it, with that status unless it has one, if it is the
+ * last. */
 static void __noreturn
 thread_leave(struct proc *p, int status)
 {
@@ -201,7 +202,7 @@ proc_vfork_done(struct proc *p)
 	rw_unlock(&proctree_lock);
 }
 
-/* --- wait ------------------------------------------------------------------------------------------- */
+/* --- wait ------------------------------------------------------------------------------------- */
 
 static void
 usage_add(struct usage *to, const struct usage *u)

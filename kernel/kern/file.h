@@ -52,8 +52,8 @@ struct filedesc *fd_copy(struct filedesc *from);
 void fd_exec(struct filedesc *fdp);
 /* Descriptors 0, 1 and 2 on /dev/console. */
 int fd_open_console(struct filedesc *fdp);
-/* Give fp the lowest free descriptor from min on; the caller's reference goes to the table on success.
- * EMFILE, EINVAL (min is past the limit), ENOMEM. */
+/* Give fp the lowest free descriptor from min on; the caller's reference goes to the table on
+ * success. EMFILE, EINVAL (min is past the limit), ENOMEM. */
 int fd_install(struct filedesc *fdp, struct file *fp, int min, bool cloexec, int *fd);
 /* The same for descriptor fd, closing what it was. EBADF past the limit, ENOMEM. */
 int fd_replace(struct filedesc *fdp, struct file *fp, int fd, bool cloexec);

@@ -1,10 +1,10 @@
 /*
- * Futexes. A word is known by its address space and address or, in shared memory, by its object and offset.
- * Nobody holds a reference to either: the worst that a reused one can do is wake somebody who must look
- * again anyway.
+ * Futexes. A word is known by its address space and address or, in shared memory, by its object and
+ * offset. Nobody holds a reference to either: the worst that a reused one can do is wake somebody
+ * who must look again anyway.
  *
- * A waiter queues first and reads the word then: a wake that follows a change of the word finds it either
- * queued or reading the new value. No lock is held while user memory is read.
+ * A waiter queues first and reads the word then: a wake that follows a change of the word finds it
+ * either queued or reading the new value. No lock is held while user memory is read.
  */
 #include "kern/futex.h"
 #include "kern/errno.h"
@@ -86,7 +86,8 @@ wake(struct key key, uint32_t n, uint32_t bits)
 	return (woken);
 }
 
-/* Take w out, whichever word it waits at by now. True if it had been woken: then somebody counts on it. */
+/* Take w out, whichever word it waits at by now. True if it had been woken: then somebody counts
+ * on it. */
 static bool
 leave(struct waiter *w)
 {

@@ -1,7 +1,7 @@
 /*
- * Kernel memory. Small objects come from slabs of one page, by powers of two; the page's vm_page says
- * which size it holds, how many are in use, and where the first free one is, so that nothing is kept
- * in the page itself but a link in each free object. Larger ones are whole buddy blocks.
+ * Kernel memory. Small objects come from slabs of one page, by powers of two; the page's vm_page
+ * says which size it holds, how many are in use, and where the first free one is, so that nothing
+ * is kept in the page itself but a link in each free object. Larger ones are whole buddy blocks.
  */
 #include "kern/kmalloc.h"
 #include "kern/lock.h"

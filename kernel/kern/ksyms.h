@@ -1,6 +1,6 @@
 /*
- * Names for kernel addresses, for backtraces. The table is generated from the linked kernel and linked
- * in by a second pass; without it nothing has a name.
+ * Names for kernel addresses, for backtraces. The table is generated from the linked kernel and
+ * linked in by a second pass; without it nothing has a name.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  *
  * An rwlock that is contended is handed over: who lets go of it last gives it to the one that has
  * waited longest (if that is a reader, to all readers up to the first writer). RW_WAITERS is set
- * exactly while somebody is queued, both change under sched_lock only, and newcomers queue behind it;
- * so no release can miss a waiter, and neither readers nor writers starve.
+ * exactly while somebody is queued, both change under sched_lock only, and newcomers queue behind
+ * it; so no release can miss a waiter, and neither readers nor writers starve.
  */
 #include "kern/lock.h"
 #include "kern/machdep.h"
@@ -32,8 +32,8 @@ load(const uintptr_t *word)
 #define CHECK_RANKS false
 #endif
 
-/* Note a lock taken. Not 0 if others of its rank or above are held: rank_check says whether that may
- * be. */
+/* Note a lock taken. Not 0 if others of its rank or above are held: rank_check says whether that
+ * may be. */
 static inline uint64_t
 rank_push(struct thread *td, const char *name, unsigned rank)
 {
@@ -152,8 +152,8 @@ rw_init(struct rwlock *rw, const char *name, enum lock_rank rank)
 	*rw = (struct rwlock)RW_INITIALIZER(name, rank);
 }
 
-/* What waiters sleep on: not the lock's own address, which is often that of the structure it begins,
- * and others sleep on that. */
+/* What waiters sleep on: not the lock's own address, which is often that of the structure it
+ * begins, and others sleep on that. */
 static inline const void *
 rw_chan(const struct rwlock *rw)
 {

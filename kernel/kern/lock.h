@@ -5,8 +5,9 @@
  *   struct rwlock   sleeps when it must wait; many readers or one writer, writers not starved.
  *
  * Every lock has a rank, and ranks are taken in rising order (equal ranks only where LR_OBJECT
- * walks down a shadow chain, and among LR_FILE, from the larger thing to the smaller). INVARIANTS builds check the order on each acquire and panic with both
- * names. The order is the one table below; vm/vm.h explains the VM's part of it.
+ * walks down a shadow chain, and among LR_FILE, from the larger thing to the smaller). INVARIANTS
+ * builds check the order on each acquire and panic with both names. The order is the one table
+ * below; vm/vm.h explains the VM's part of it.
  */
 #pragma once
 
@@ -77,17 +78,18 @@ bool rw_locked(const struct rwlock *rw);
 #define rw_assert_wlocked(rw) KASSERT(rw_wowned(rw), ("%s not write-locked", (rw)->rw_name))
 #define rw_assert_locked(rw)  KASSERT(rw_locked(rw), ("%s not locked", (rw)->rw_name))
 
-/* What curthread holds, as a number that is the same while that is the same (INVARIANTS; else 0). */
+/* What curthread holds, as a number that is the same while that is the same (INVARIANTS; else
+ * 0). */
 uint64_t locks_held(void);
 
 /*
  * Sleeping. A thread sleeps on a channel (any address) until wakeup(channel). The lock given is let
- * go only once the thread is on the sleep queue, so no wakeup between is lost, and it is NOT held on
- * return (FreeBSD's PDROP): whoever slept must look again anyway.
+ * go only once the thread is on the sleep queue, so no wakeup between is lost, and it is NOT held
+ * on return (FreeBSD's PDROP): whoever slept must look again anyway.
  *
- * flags: SLEEP_KILL lets a kill end the sleep. timeout: nanoseconds, 0 for none. rw_sleep's lock may
- * be NULL for a mere pause.
- * Returns 0 when woken, EINTR when killed, ETIMEDOUT. May return 0 without reason.
+ * flags: SLEEP_KILL lets a kill end the sleep. timeout: nanoseconds, 0 for none. rw_sleep's lock
+ * may be NULL for a mere pause. Returns 0 when woken, EINTR when killed, ETIMEDOUT. May return 0
+ * without reason.
  */
 #define SLEEP_KILL 1
 #define SLEEP_INTR 5 /* so may a signal */

@@ -1,6 +1,6 @@
 /*
- * The kernel's log: a ring of text (what dmesg shows), copied to the console as far as the console's
- * level lets it through. Safe from any context, interrupts and panic included.
+ * The kernel's log: a ring of text (what dmesg shows), copied to the console as far as the
+ * console's level lets it through. Safe from any context, interrupts and panic included.
  */
 #pragma once
 

@@ -19,13 +19,15 @@ int copyinstr(const void *uaddr, char *kaddr, size_t size, size_t *len);
 /* Zero user memory. */
 int clearuser(void *uaddr, size_t len);
 
-/* Threads. cpu_switch saves from and resumes to, with interrupts off; returns when from runs again. */
+/* Threads. cpu_switch saves from and resumes to, with interrupts off; returns when from runs
+ * again. */
 void cpu_switch(struct thread *from, struct thread *to);
 /* Lay out a new thread's stack so that the first switch to it calls fn(arg). 0 or ENOMEM. */
 int cpu_thread_setup(struct thread *td, void (*fn)(void *), void *arg);
 void cpu_thread_free(struct thread *td);
-/* Td, new, will return to user mode as curthread would, with a result of 0, its FPU state and segments; sp:
- * its stack, 0 for the same; tls: its FS base, NULL for the same. EPERM: that is no user address. */
+/* Td, new, will return to user mode as curthread would, with a result of 0, its FPU state and
+ * segments; sp: its stack, 0 for the same; tls: its FS base, NULL for the same. EPERM: that is
+ * no user address. */
 int cpu_thread_fork(struct thread *td, uint64_t sp, const uint64_t *tls);
 /* A kernel stack with its guard page, or NULL. */
 void *cpu_kstack_alloc(void);

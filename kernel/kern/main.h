@@ -11,8 +11,9 @@
 
 extern struct bootinfo bootinfo;
 
-/* Splits the kernel command line: words separated by spaces, %HH in a word is that byte (malformed ones
- * stay as they are; the word %00 is an empty one). Unknown options get one log line. Once, before any of these: */
+/* Splits the kernel command line: words separated by spaces, %HH in a word is that byte
+ * (malformed ones stay as they are; the word %00 is an empty one). Unknown options get one log
+ * line. Once, before any of these: */
 void cmdline_parse(const char *text);
 /* The value of "name=value" on the command line, "" for a bare "name", NULL when absent. The
  * last one wins. */

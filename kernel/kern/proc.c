@@ -153,7 +153,7 @@ proc_usage(struct proc *p, struct usage *u)
 			    .u_maxrss = MAX(p->p_maxrss, proc_resident(p))};
 }
 
-/* --- the first one ----------------------------------------------------------------------------------- */
+/* --- the first one ---------------------------------------------------------------------------- */
 
 static struct {
 	const char *path;
@@ -182,8 +182,8 @@ init_main(void *arg __unused)
 	cpu_enter_user();
 }
 
-/* The descriptors, directory and address space that the first process begins with. A failure ends the
- * machine: nothing needs to be undone. */
+/* The descriptors, directory and address space that the first process begins with. A failure
+ * ends the machine: nothing needs to be undone. */
 static int
 init_setup(struct proc *p)
 {
@@ -222,7 +222,7 @@ proc_start_init(const char *path, int argc, char *const argv[])
 	return (0);
 }
 
-/* --- what others do to one ---------------------------------------------------------------------------- */
+/* --- what others do to one -------------------------------------------------------------------- */
 
 void
 proc_kill_locked(struct proc *p, int sig)
@@ -273,8 +273,8 @@ proc_ast(void)
 }
 
 /*
- * The largest process goes, the first one only when there is no other: its end is everybody's. Nobody while
- * the memory of one is on its way back.
+ * The largest process goes, the first one only when there is no other: its end is everybody's.
+ * Nobody while the memory of one is on its way back.
  */
 bool
 vm_oom(void)

@@ -1,6 +1,7 @@
 /*
- * Processes: an address space, a descriptor table, an identity, a family, and how it ended. proc.c has the
- * table and the first process, fork.c beginnings, exit.c ends, exec.c programs, signal.c signals.
+ * Processes: an address space, a descriptor table, an identity, a family, and how it ended. proc.c
+ * has the table and the first process, fork.c beginnings, exit.c ends, exec.c programs, signal.c
+ * signals.
  */
 #pragma once
 
@@ -34,7 +35,8 @@ struct vmspace {
 struct vmspace *vmspace_alloc(void);
 struct vmspace *vmspace_fork(struct vmspace *from);
 void vmspace_ref(struct vmspace *vm);
-/* Copy from vm, whoever's it is, as far as RAM can be read from addr on; how many bytes. May sleep. */
+/* Copy from vm, whoever's it is, as far as RAM can be read from addr on; how many bytes. May
+ * sleep. */
 size_t vmspace_read(struct vmspace *vm, vm_offset_t addr, char *buf, size_t len);
 /* The last reference unmaps all. No lock held. */
 void vmspace_free(struct vmspace *vm);
@@ -78,7 +80,7 @@ struct proc {
 };
 #define curproc (curthread->td_proc)
 
-/* --- proc.c -------------------------------------------------------------------------------------- */
+/* --- proc.c ----------------------------------------------------------------------------------- */
 
 /* The table and the family tree. Held for short, never while memory is waited for: vm_oom takes it.
  * Before any p_lock. */
@@ -91,7 +93,8 @@ struct proc *proc_alloc(void);
 void proc_insert(struct proc *p, struct proc *parent);
 /* Take p, a zombie, out of the table and the family. proctree_lock is write-locked. */
 void proc_remove(struct proc *p);
-/* The process of that number, referenced, or NULL; proc_next: the one with the least number >= pid. */
+/* The process of that number, referenced, or NULL; proc_next: the one with the least number >=
+ * pid. */
 struct proc *proc_find(int pid);
 struct proc *proc_next(int pid);
 void proc_rele(struct proc *p);
@@ -100,7 +103,8 @@ uint64_t proc_count(void);
 /* p's address space, referenced, or NULL when it is dead. */
 struct vmspace *proc_vmspace(struct proc *p);
 void proc_usage(struct proc *p, struct usage *u);
-/* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an errno. */
+/* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an
+ * errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);
 /* Mark p for death by signal: it unwinds at its next return to user mode or kill-able sleep. */
 void proc_kill(struct proc *p, int sig);
@@ -112,7 +116,7 @@ bool proc_signal_all(int first, int sig);
 /* On the way to user mode, td_ast being set, interrupts on: die, or see to signals. */
 void proc_ast(void);
 
-/* --- fork.c ---------------------------------------------------------------------------------------- */
+/* --- fork.c ----------------------------------------------------------------------------------- */
 
 /* What clone asks for; a fork is all zeros. */
 struct fork_args {
@@ -128,11 +132,11 @@ struct fork_args {
 	int *parent_tid, *child_tid; /* user addresses for the number, NULL: none */
 	uint64_t clear_tid; /* user address to zero and wake when the thread ends; 0: none */
 };
-/* The new thread or process returns to user mode from where curthread entered, with a result of 0. *tid
- * is its number. EAGAIN, ENOMEM, EPERM (tls); EFAULT is not told, as in Linux. */
+/* The new thread or process returns to user mode from where curthread entered, with a result of
+ * 0. *tid is its number. EAGAIN, ENOMEM, EPERM (tls); EFAULT is not told, as in Linux. */
 int fork1(const struct fork_args *args, int *tid);
 
-/* --- exit.c ---------------------------------------------------------------------------------------- */
+/* --- exit.c ----------------------------------------------------------------------------------- */
 
 /* Let go of all that p has but its identity; it has no thread. */
 void proc_release(struct proc *p);
@@ -156,7 +160,7 @@ struct wait_result {
 /* Wait for the end of child pid, or of any. ECHILD, EINTR. */
 int proc_wait(int pid, int flags, struct wait_result *r);
 
-/* --- signal.c -------------------------------------------------------------------------------------- */
+/* --- signal.c --------------------------------------------------------------------------------- */
 
 #define SIGBIT(sig) (1ul << ((sig)-1))
 enum {
@@ -212,7 +216,7 @@ void signal_ast(void);
 /* What stays of p's actions when it execs: handlers do not. */
 void signal_exec(struct proc *p);
 
-/* --- exec.c ---------------------------------------------------------------------------------------- */
+/* --- exec.c ----------------------------------------------------------------------------------- */
 
 /*
  * Make curproc the program at path: a new address space, its stack and td_frame; other threads end.

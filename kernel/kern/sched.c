@@ -20,8 +20,8 @@ static uint64_t slice_end; /* of the running thread; 0: nobody else wants the CP
 static uint64_t armed_at; /* what the timer was told */
 static uint64_t charged_until; /* up to here run time is on somebody's account */
 
-/* An interrupt may make a thread runnable at any time: its way out (sched_preempt) or the yield below
- * switches to it, and cpu_idle does not sleep through one that is pending. */
+/* An interrupt may make a thread runnable at any time: its way out (sched_preempt) or the yield
+ * below switches to it, and cpu_idle does not sleep through one that is pending. */
 static void
 idle_main(void *arg)
 {

@@ -1,14 +1,16 @@
 /*
  * Signals: sent, kept until a thread lets them in, acted on.
  *
- * Handlers cannot be called yet: a process dies of a signal that it has a handler for, and the log says so.
+ * Handlers cannot be called yet: a process dies of a signal that it has a handler for, and the log
+ * says so.
  */
 #include "kern/log.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
 #include "kern/string.h"
 
-/* Ignored by default. Stopping belongs here while there is nobody who could let the process go on. */
+/* Ignored by default. Stopping belongs here while there is nobody who could let the process go
+ * on. */
 #define SIG_HARMLESS                                                                               \
 	(SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | \
 	 SIGBIT(SIGTTOU) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))

@@ -124,7 +124,8 @@ sleep_on(const void *chan, struct mtx *m, struct rwlock *rw, int flags, uint64_t
 
 	spinlock_enter();
 	mtx_lock(&sched_lock);
-	/* thread_ast marks the thread under sched_lock: either this sees it or it finds the thread queued. */
+	/* thread_ast marks the thread under sched_lock: either this sees it or it finds the
+	 * thread queued. */
 	killed = (curthread->td_ast & flags) != 0;
 	if (!killed)
 		sleepq_add(chan, flags & SLEEP_INTR, timeout);

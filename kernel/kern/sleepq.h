@@ -12,8 +12,8 @@ TAILQ_HEAD(threadq, thread);
 
 extern struct mtx sched_lock;
 
-/* sched.c. Run whoever is next; the caller has put curthread where it belongs (run queue, sleep queue
- * or neither). Returns when curthread runs again. */
+/* sched.c. Run whoever is next; the caller has put curthread where it belongs (run queue, sleep
+ * queue or neither). Returns when curthread runs again. */
 void sched_switch(void);
 /* Put td, which is on no queue, at the end of the run queue. */
 void sched_runnable(struct thread *td);

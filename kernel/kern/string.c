@@ -25,7 +25,8 @@ memmove(void *dst, const void *src, size_t n)
 	char *d = dst;
 	const char *s = src;
 
-	/* Below the source, or past its end, a copy upwards never overwrites what is yet to be read. */
+	/* Below the source, or past its end, a copy upwards never overwrites what is yet to be
+	 * read. */
 	if ((uintptr_t)dst - (uintptr_t)src >= n)
 		return (memcpy(dst, src, n));
 	while ((n & 7) != 0) {

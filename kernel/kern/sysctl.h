@@ -12,7 +12,8 @@ struct sysctl {
 	/* Write the value as text with a newline into buf (size bytes, at least 512); returns its
 	 * length. If that is size or more it is called again with more room. */
 	int (*sc_show)(char *buf, size_t size);
-	/* Set from NUL-terminated text without its newline; 0 or an errno. NULL: read-only (EACCES). */
+	/* Set from NUL-terminated text without its newline; 0 or an errno. NULL: read-only
+	 * (EACCES). */
 	int (*sc_store)(const char *text);
 };
 #define SYSCTL(sym, path, show, store)                        \

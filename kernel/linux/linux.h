@@ -1,9 +1,9 @@
 /*
- * Linux's x86-64 system-call interface: its numbers and structures, as far as they are used, and what
- * the files of kernel/linux share. Only they know it.
+ * Linux's x86-64 system-call interface: its numbers and structures, as far as they are used, and
+ * what the files of kernel/linux share. Only they know it.
  *
- * A system call is a function sys_NAME of up to six words, each of which may be declared as the type
- * that Linux has there; it returns the result, or an errno negated.
+ * A system call is a function sys_NAME of up to six words, each of which may be declared as the
+ * type that Linux has there; it returns the result, or an errno negated.
  */
 #pragma once
 
@@ -69,8 +69,8 @@ enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUT
        TIMER_ABSTIME = 1 };
 /* clang-format on */
 
-/* linux_mlock.c: lock new memory, if locked (MAP_LOCKED) or mlockall wants it: as far as it goes, the rest when
- * it is touched. Returns false when there is nothing to do. */
+/* linux_mlock.c: lock new memory, if locked (MAP_LOCKED) or mlockall wants it: as far as it
+ * goes, the rest when it is touched. Returns false when there is nothing to do. */
 bool linux_lock_new(uint64_t start, uint64_t end, bool locked);
 /* linux_mem.c: bring [start, end) in by faults, up to the first that fails. */
 void linux_fault_in(uint64_t start, uint64_t end, bool write);

@@ -16,9 +16,10 @@ file_seekable(struct file *fp)
 	return (fp->f_vnode->v_type != VCHR || fp->f_vnode->v_cdev->cd_sw->d_seekable);
 }
 
-/* --- reading and writing ---------------------------------------------------------------------------- */
+/* --- reading and writing ---------------------------------------------------------------------- */
 
-/* Each vector in turn, until one stops short; returns the bytes moved, or an error when there are none. */
+/* Each vector in turn, until one stops short; returns the bytes moved, or an error when there
+ * are none. */
 static int64_t
 vectors_io(struct file *fp, const struct linux_iovec *iov, int count, bool write, uint64_t *offset)
 {
@@ -164,7 +165,7 @@ sys_lseek(int fd, int64_t offset, int whence)
 	return (error != 0 ? -error : target);
 }
 
-/* --- path names -------------------------------------------------------------------------------------- */
+/* --- path names ------------------------------------------------------------------------------- */
 
 /* The directory that a relative path begins at. */
 static int
@@ -529,7 +530,7 @@ sys_umask(uint32_t mask)
 	return (__atomic_exchange_n(&curproc->p_umask, mask & 0777, __ATOMIC_RELAXED));
 }
 
-/* --- directories and descriptors -------------------------------------------------------------------------- */
+/* --- directories and descriptors -------------------------------------------------------------- */
 
 /* The entry at *cookie, of every directory: "." and ".." come first. */
 static int

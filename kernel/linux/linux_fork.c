@@ -11,7 +11,7 @@
 
 #define EXEC_BYTES (128ul << 10) /* argv and envp of execve, pointers included; E2BIG past it */
 
-/* --- clone ------------------------------------------------------------------------------------------- */
+/* --- clone ------------------------------------------------------------------------------------ */
 
 struct clone_args { /* clone3's, as of its first version and later */
 	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
@@ -123,7 +123,7 @@ sys_getppid(void)
 	return (curproc->p_ppid);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 int64_t
 sys_exit(int status)
@@ -137,7 +137,7 @@ sys_exit_group(int status)
 	proc_exit((status & 0xff) << 8);
 }
 
-/* --- execve --------------------------------------------------------------------------------------------- */
+/* --- execve ----------------------------------------------------------------------------------- */
 
 /* argv or envp: pointers, then what they point to, in one buffer of EXEC_BYTES that both use. */
 struct strings {
@@ -214,7 +214,7 @@ sys_execve(const char *upath, char *const *uargv, char *const *uenvp)
 	return (-error);
 }
 
-/* --- wait ------------------------------------------------------------------------------------------------ */
+/* --- wait ------------------------------------------------------------------------------------- */
 
 /* All processes are one process group: to wait for it, or for any child, is the same. */
 int64_t

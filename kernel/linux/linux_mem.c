@@ -1,6 +1,6 @@
 /*
- * System calls on the address space: mmap and its kin, and brk; locking is in linux_mlock.c. The errno of each refusal, and which
- * comes first, are Linux's.
+ * System calls on the address space: mmap and its kin, and brk; locking is in linux_mlock.c. The
+ * errno of each refusal, and which comes first, are Linux's.
  */
 #include "linux/linux.h"
 #include "kern/cdev.h"
@@ -150,8 +150,8 @@ linux_fault_in(uint64_t start, uint64_t end, bool write)
 			rv = vm_fault(map, start, access, VM_FAULT_NORMAL, NULL);
 }
 
-/* MAP_POPULATE and MAP_LOCKED: as far as it goes, the mapping stands anyway. A private mapping gets its
- * own pages at once, when it may write. */
+/* MAP_POPULATE and MAP_LOCKED: as far as it goes, the mapping stands anyway. A private mapping
+ * gets its own pages at once, when it may write. */
 static void
 mmap_populate(vm_offset_t addr, vm_offset_t end, uint64_t flags, const struct vm_map_req *req)
 {
@@ -233,7 +233,8 @@ sys_mprotect(uint64_t addr, uint64_t length, uint64_t prot)
 int64_t
 sys_madvise(uint64_t addr, uint64_t length, int advice)
 {
-	/* NORMAL, RANDOM, SEQUENTIAL, WILLNEED, MERGEABLE .. DODUMP, COLD, PAGEOUT: nothing to do. */
+	/* NORMAL, RANDOM, SEQUENTIAL, WILLNEED, MERGEABLE .. DODUMP, COLD, PAGEOUT: nothing to
+	 * do. */
 	const uint32_t harmless = 0xful | 0x3ful << 12 | 3ul << 20;
 	const uint32_t not_for_devices = 1ul << 17 | 3ul << 20; /* DODUMP, COLD, PAGEOUT */
 	vm_map_t map = &curproc->p_vm->vm_map;
@@ -297,7 +298,7 @@ sys_mincore(uint64_t addr, uint64_t length, uint8_t *uvec)
 	return (0);
 }
 
-/* --- mremap ------------------------------------------------------------------------------------------ */
+/* --- mremap ----------------------------------------------------------------------------------- */
 
 /* The errno of arguments that are wrong whatever is mapped; rounds the lengths. */
 static int

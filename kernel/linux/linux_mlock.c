@@ -1,6 +1,7 @@
 /*
- * System calls that lock memory. All programs are the superuser, who has CAP_IPC_LOCK: RLIMIT_MEMLOCK, which is
- * infinite, binds nobody, so that neither EPERM nor its ENOMEM and EAGAIN come up.
+ * System calls that lock memory. All programs are the superuser, who has CAP_IPC_LOCK:
+ * RLIMIT_MEMLOCK, which is infinite, binds nobody, so that neither EPERM nor its ENOMEM and EAGAIN
+ * come up.
  *
  * Device memory is wired like any other, where Linux ignores it (docs/device-mappings.md).
  */
@@ -31,9 +32,9 @@ next_entry(vm_map_t map, vm_offset_t *at, vm_offset_t *end)
 }
 
 /*
- * Wire [at, end) entry by entry; once is enough: what is wired stays as it is. Ends at the first failure or hole,
- * unless it is to go as far as possible: then what fails is wired when it is touched, and so is the stack, which
- * Linux maps as far as it was used.
+ * Wire [at, end) entry by entry; once is enough: what is wired stays as it is. Ends at the first
+ * failure or hole, unless it is to go as far as possible: then what fails is wired when it is
+ * touched, and so is the stack, which Linux maps as far as it was used.
  */
 static int
 wire_range(vm_map_t map, vm_offset_t at, vm_offset_t end, bool best_effort)
@@ -59,7 +60,8 @@ wire_range(vm_map_t map, vm_offset_t at, vm_offset_t end, bool best_effort)
 	return (KERN_SUCCESS);
 }
 
-/* mlockall's wish is read without a lock: an mmap at the same time may as well have come before it. */
+/* mlockall's wish is read without a lock: an mmap at the same time may as well have come before
+ * it. */
 bool
 linux_lock_new(uint64_t start, uint64_t end, bool locked)
 {

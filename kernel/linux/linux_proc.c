@@ -41,7 +41,7 @@ sys_sched_yield(void)
 	return (0);
 }
 
-/* --- what there is, and how much of it was used ------------------------------------------------------------- */
+/* --- what there is, and how much of it was used ----------------------------------------------- */
 
 int64_t
 sys_uname(void *uname)

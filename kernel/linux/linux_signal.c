@@ -62,8 +62,8 @@ sys_tgkill(int pid, int tid, int sig)
 	return (td != NULL ? 0 : -ESRCH);
 }
 
-/* Of a thread of this process, or the first thread of another: who sends to others' threads names their
- * process, too. */
+/* Of a thread of this process, or the first thread of another: who sends to others' threads
+ * names their process, too. */
 int64_t
 sys_tkill(int tid, int sig)
 {

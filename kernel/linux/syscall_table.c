@@ -27,8 +27,8 @@
 	X(292, dup3) X(302, prlimit64) X(318, getrandom) X(325, mlock2) X(435, clone3)
 /* clang-format on */
 
-/* Declared without parameters on purpose: each takes as many words as it knows of, of its own types,
- * and all get six. */
+/* Declared without parameters on purpose: each takes as many words as it knows of, of its own
+ * types, and all get six. */
 #define DECLARE(number, call) extern int64_t sys_##call();
 SYSCALLS(DECLARE)
 

@@ -1,13 +1,13 @@
 /*
  * The device pager: objects whose pages are a driver's. The driver makes them one at a time
- * (cdev_pg_fault), a range at a time (cdev_pg_populate), or both. Owns the list of device objects, by
- * handle: all mappings of a device share one.
+ * (cdev_pg_fault), a range at a time (cdev_pg_populate), or both. Owns the list of device objects,
+ * by handle: all mappings of a device share one.
  *
  * A driver may take pages back while they are mapped (revocation, R1 to R4), under its own locks.
  * So the driver's destructor may become due under them too; then it is a task for later.
  *
- * Managed (OBJT_MGTDEVICE): pages from vm_phys_fictitious_reg_range, which can be taken out of every
- * map again. Unmanaged (OBJT_DEVICE): pages from vm_page_getfake, which cannot.
+ * Managed (OBJT_MGTDEVICE): pages from vm_phys_fictitious_reg_range, which can be taken out of
+ * every map again. Unmanaged (OBJT_DEVICE): pages from vm_page_getfake, which cannot.
  */
 #include "vm/vm_pager.h"
 #include "vm/vm_page.h"
@@ -56,8 +56,9 @@ cdev_pager_lookup(void *handle)
 }
 
 /*
- * Find the handle's object, or put new in the list to reserve its place (returns NULL then). One that is
- * being made or ended by another thread is waited for: there is never a second one beside it (R2).
+ * Find the handle's object, or put new in the list to reserve its place (returns NULL then). One
+ * that is being made or ended by another thread is waited for: there is never a second one beside
+ * it (R2).
  */
 static vm_object_t
 dev_find_or_reserve(struct dev_entry *new)
@@ -230,7 +231,8 @@ cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 	return (0);
 }
 
-/* One pager, two object types: what differs is the pages a driver may give (vm_fault_populate.c). */
+/* One pager, two object types: what differs is the pages a driver may give
+ * (vm_fault_populate.c). */
 const struct pagerops device_pager_ops = {
     .pgo_name = "device",
     .pgo_dealloc = dev_pager_dealloc,

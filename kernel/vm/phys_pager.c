@@ -27,8 +27,9 @@ phys_take(vm_object_t object, vm_pindex_t pindex, vm_page_t m)
 	return (m);
 }
 
-/* The longest run about pidx, inside the hint, that can be had without waiting. A page that is there but
- * busy is for the ordinary way, which waits for it (P8); short of memory, the fault waits (P9). */
+/* The longest run about pidx, inside the hint, that can be had without waiting. A page that is
+ * there but busy is for the ordinary way, which waits for it (P8); short of memory, the fault
+ * waits (P9). */
 static int
 phys_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __attribute__((unused)),
 		    vm_prot_t max_prot __attribute__((unused)), vm_pindex_t *first,

@@ -29,11 +29,12 @@ void pmap_activate(pmap_t pmap);
 /*
  * Enter npages pages, m being the first of a physically contiguous run of vm_pages that are
  * contiguous in their array too, at va. The pages are busied or their object locked by the caller.
- * A slot that already maps the same frame with the same rights is left alone (P18); another frame is
- * replaced and shot down. Managed pages (not PG_UNMANAGED) are noted in pv lists. A whole superpage
- * (device or unmanaged frames) whose virtual address has the alignment is one entry where it can be, from
- * which nothing may be seen but speed (S1 to S6). The memory attribute is the page's. Returns KERN_SUCCESS, or KERN_RESOURCE_SHORTAGE when there was no memory
- * for a page table or pv entry: then a prefix of the run may have been entered, which is harmless.
+ * A slot that already maps the same frame with the same rights is left alone (P18); another frame
+ * is replaced and shot down. Managed pages (not PG_UNMANAGED) are noted in pv lists. A whole
+ * superpage (device or unmanaged frames) whose virtual address has the alignment is one entry where
+ * it can be, from which nothing may be seen but speed (S1 to S6). The memory attribute is the
+ * page's. Returns KERN_SUCCESS, or KERN_RESOURCE_SHORTAGE when there was no memory for a page table
+ * or pv entry: then a prefix of the run may have been entered, which is harmless.
  */
 int pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot_t prot,
 	       uint32_t flags);
@@ -63,7 +64,8 @@ bool pmap_page_is_mapped(vm_page_t m);
 /* True when some entry has written the page since pmap_clear_modify. */
 bool pmap_is_modified(vm_page_t m);
 
-/* The kernel's own view of a RAM page (the direct map); valid for frames the page allocator owns. */
+/* The kernel's own view of a RAM page (the direct map); valid for frames the page allocator
+ * owns. */
 void *pmap_page_kva(vm_page_t m);
 void pmap_zero_page(vm_page_t m);
 /* src may be a device's page. */

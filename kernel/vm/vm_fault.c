@@ -19,12 +19,14 @@
  *               vm_fault_enter         into the page tables
  *
  * Locks: the map is read-locked from the lookup to the end, but let go while a pager is called or
- * memory is waited for; then the fault either proves that nothing changed (the map's timestamp) or starts
- * over. The first object stays locked from the lookup on, so nobody can put a page in front of one that
- * we found behind it. Nothing sleeps in here but the pager, a busy page, and the wait for memory.
+ * memory is waited for; then the fault either proves that nothing changed (the map's timestamp) or
+ * starts over. The first object stays locked from the lookup on, so nobody can put a page in front
+ * of one that we found behind it. Nothing sleeps in here but the pager, a busy page, and the wait
+ * for memory.
  *
- * Why a restart after getpages, not FreeBSD's way of keeping a busy page in front and looking up the map
- * again: the second round finds the page resident and is the soft path. One way to go on, not two.
+ * Why a restart after getpages, not FreeBSD's way of keeping a busy page in front and looking up
+ * the map again: the second round finds the page resident and is the soft path. One way to go on,
+ * not two.
  */
 #include "vm/vm_faultstate.h"
 #include "vm/vm_fault.h"
@@ -77,8 +79,8 @@ vm_fault_lookup(struct faultstate *fs)
 }
 
 /*
- * What to enter for a page of a superpage in the first object: as much of that as the entry maps. *before:
- * pages in front of fs->m.
+ * What to enter for a page of a superpage in the first object: as much of that as the entry maps.
+ * *before: pages in front of fs->m.
  */
 static vm_pindex_t
 fault_extent(struct faultstate *fs, vm_pindex_t *before)
@@ -121,7 +123,8 @@ fault_enter_page(struct faultstate *fs, vm_prot_t prot)
 	return (rv);
 }
 
-/* From the first object's read lock to its write lock, and look again if it was let go in between. */
+/* From the first object's read lock to its write lock, and look again if it was let go in
+ * between. */
 static void
 fault_upgrade(struct faultstate *fs)
 {
@@ -133,9 +136,9 @@ fault_upgrade(struct faultstate *fs)
 }
 
 /*
- * Nobody can busy a page without the object's write lock, so an unbusied page stays as it is while we
- * hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve, nor is a read
- * that is to bring neighbours along (O1).
+ * Nobody can busy a page without the object's write lock, so an unbusied page stays as it is while
+ * we hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve, nor
+ * is a read that is to bring neighbours along (O1).
  */
 static enum fault_result
 vm_fault_soft(struct faultstate *fs)
@@ -167,8 +170,8 @@ fault_busy_wait(struct faultstate *fs, vm_page_t m)
 }
 
 /*
- * Let the pager make the page at fs->pindex of fs->object, which is write-locked. The reference keeps
- * the object while the map is unlocked.
+ * Let the pager make the page at fs->pindex of fs->object, which is write-locked. The reference
+ * keeps the object while the map is unlocked.
  */
 static enum fault_result
 vm_fault_getpages(struct faultstate *fs)
@@ -250,8 +253,8 @@ fault_step_down(struct faultstate *fs)
 }
 
 /*
- * On FAULT_CONTINUE fs->m is usable at fs->pindex of fs->object, which is write-locked, as is the first
- * object if that is another.
+ * On FAULT_CONTINUE fs->m is usable at fs->pindex of fs->object, which is write-locked, as is the
+ * first object if that is another.
  */
 static enum fault_result
 vm_fault_search(struct faultstate *fs)
@@ -271,8 +274,9 @@ vm_fault_search(struct faultstate *fs)
 }
 
 /*
- * A write to a page behind the first object: the first object gets a copy, and the page tables of this
- * map lose the original when the copy is entered. The first object's lock keeps the index free.
+ * A write to a page behind the first object: the first object gets a copy, and the page tables of
+ * this map lose the original when the copy is entered. The first object's lock keeps the index
+ * free.
  */
 static enum fault_result
 vm_fault_copy(struct faultstate *fs)

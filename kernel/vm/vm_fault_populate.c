@@ -23,7 +23,8 @@ fault_around_wanted(const struct faultstate *fs)
 		!fs->no_populate && (fs->fault_type & VM_PROT_WRITE) == 0);
 }
 
-/* A resident page has nothing that shadows could need getpages for: P4's shadow_count is about absent ones. */
+/* A resident page has nothing that shadows could need getpages for: P4's shadow_count is about
+ * absent ones. */
 static bool
 populate_wanted(struct faultstate *fs)
 {
@@ -88,7 +89,8 @@ kind_allowed(vm_object_t object, vm_page_t m)
 	return ((m->flags & kinds[object->type].mask) == kinds[object->type].flags);
 }
 
-/* What is wrong with unit, which should be the page or the superpage at pindex, in words; NULL: nothing. */
+/* What is wrong with unit, which should be the page or the superpage at pindex, in words; NULL:
+ * nothing. */
 static const char *
 page_fault_in(vm_object_t object, vm_page_t unit, vm_pindex_t pindex)
 {
@@ -189,9 +191,10 @@ populate_breach(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last, cons
 }
 
 /*
- * P11, P12: map before object, so a lock that is not to be had at once costs the object lock; the pages
- * are busied and stay. False when the map changed. Waiting here with busied pages is safe because nobody
- * waits for a device's or a file's busy page with the map locked (vm_map.c: entry_free_pages).
+ * P11, P12: map before object, so a lock that is not to be had at once costs the object lock; the
+ * pages are busied and stay. False when the map changed. Waiting here with busied pages is safe
+ * because nobody waits for a device's or a file's busy page with the map locked (vm_map.c:
+ * entry_free_pages).
  */
 static bool
 populate_relock(struct faultstate *fs)
@@ -206,8 +209,8 @@ populate_relock(struct faultstate *fs)
 }
 
 /*
- * P13: the - 1 is what r309710 forgot. What is cut off is released and counted (P24); a superpage that
- * is kept in part stays busy as a whole.
+ * P13: the - 1 is what r309710 forgot. What is cut off is released and counted (P24); a superpage
+ * that is kept in part stays busy as a whole.
  */
 static void
 populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
@@ -232,7 +235,8 @@ populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
 	}
 }
 
-/* How many pages from m on, at most max, are neighbours in their array and in memory: one pmap_enter. */
+/* How many pages from m on, at most max, are neighbours in their array and in memory: one
+ * pmap_enter. */
 static vm_pindex_t
 run_length(vm_page_t m, vm_pindex_t max)
 {
@@ -243,8 +247,8 @@ run_length(vm_page_t m, vm_pindex_t max)
 	return (MIN((vm_pindex_t)(end - m), max));
 }
 
-/* Mark and unbusy the pages of a run that is entered. A superpage that goes on in the next one stays
- * busy until then. */
+/* Mark and unbusy the pages of a run that is entered. A superpage that goes on in the next one
+ * stays busy until then. */
 static void
 run_done(vm_page_t m, vm_pindex_t n, bool dirty, bool is_last)
 {
@@ -262,8 +266,8 @@ run_done(vm_page_t m, vm_pindex_t n, bool dirty, bool is_last)
 	}
 }
 
-/* The rights of m's entry: a file's pages are read-only until they are written, so that reading dirties
- * none of them: a write comes back by the soft path. */
+/* The rights of m's entry: a file's pages are read-only until they are written, so that reading
+ * dirties none of them: a write comes back by the soft path. */
 static vm_prot_t
 enter_prot(const struct faultstate *fs, vm_page_t m)
 {
@@ -290,8 +294,8 @@ notify_run(struct faultstate *fs, vm_page_t m, vm_pindex_t n)
 	return (i);
 }
 
-/* P14 for n pages from index first on; the page at pidx is wired on a wiring fault, alone, and held if
- * asked for (P16). */
+/* P14 for n pages from index first on; the page at pidx is wired on a wiring fault, alone, and
+ * held if asked for (P16). */
 static int
 enter_run(struct faultstate *fs, vm_page_t m, vm_pindex_t first, vm_pindex_t n, vm_prot_t prot,
 	  bool at_pidx)
@@ -344,9 +348,9 @@ populate_enter(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 }
 
 /*
- * P8, P9: a pager that declined left no page busied; P7: one that did not, none outside its range. To look
- * at all pages is dear, so it is done when more are busied than before the call; that may be another
- * thread's doing, and then nothing is found.
+ * P8, P9: a pager that declined left no page busied; P7: one that did not, none outside its range.
+ * To look at all pages is dear, so it is done when more are busied than before the call; that may
+ * be another thread's doing, and then nothing is found.
  */
 static void
 check_none_busied(struct faultstate *fs, int rv, uint64_t busied_before)

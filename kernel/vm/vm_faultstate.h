@@ -1,5 +1,6 @@
 /*
- * The state of one fault, passed from stage to stage; private to vm_fault.c and vm_fault_populate.c.
+ * The state of one fault, passed from stage to stage; private to vm_fault.c and
+ * vm_fault_populate.c.
  *
  * Who may change which field:  (i) vm_fault  (l) the lookup stage  (s) the soft stage
  * and those after it  (u) whoever lets go of the lock it describes.
@@ -46,8 +47,8 @@ fault_enter_flags(const struct faultstate *fs, bool wire)
 		(fs->at.nosuper ? PMAP_ENTER_NOSUPER : 0));
 }
 
-/* O1: may a read of the resident page fs->m bring its neighbours along? A wiring fault deals with one page
- * (P14). at.object is locked. */
+/* O1: may a read of the resident page fs->m bring its neighbours along? A wiring fault deals
+ * with one page (P14). at.object is locked. */
 bool fault_around_wanted(const struct faultstate *fs);
 /* Can m, which may be NULL, be mapped as it is? */
 static inline bool

@@ -1,6 +1,7 @@
 /*
- * Maps: inserting, removing and changing ranges, and the lookup that begins each fault. The tree is in
- * vm_map_tree.c, mremap in vm_map_remap.c. Owns the entries; each holds a reference to its object and to its file's name.
+ * Maps: inserting, removing and changing ranges, and the lookup that begins each fault. The tree is
+ * in vm_map_tree.c, mremap in vm_map_remap.c. Owns the entries; each holds a reference to its
+ * object and to its file's name.
  *
  * Objects are let go only after the map is unlocked: a destructor may sleep, or want this map.
  */
@@ -213,7 +214,8 @@ vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (KERN_SUCCESS);
 }
 
-/* More anonymous memory right after prev, which has an object already: brk does this all the time. */
+/* More anonymous memory right after prev, which has an object already: brk does this all the
+ * time. */
 static bool
 extend_prev(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t end,
 	    const struct vm_map_req *req)
@@ -321,8 +323,9 @@ entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end)
 }
 
 /*
- * Free the pages that only [start, end) of e could reach. The map is locked, so a busy page must belong
- * to somebody who does not wait for the map: true of anonymous memory, which has no populate.
+ * Free the pages that only [start, end) of e could reach. The map is locked, so a busy page must
+ * belong to somebody who does not wait for the map: true of anonymous memory, which has no
+ * populate.
  */
 static void
 entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
@@ -466,8 +469,8 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 	return (rv);
 }
 
-/* A private entry whose pages others see too, or that stands in front of such: to drop its own pages would
- * not show what was there before all writes. */
+/* A private entry whose pages others see too, or that stands in front of such: to drop its own
+ * pages would not show what was there before all writes. */
 static bool
 entry_hides_writes(vm_map_entry_t e)
 {
@@ -483,7 +486,8 @@ entry_hides_writes(vm_map_entry_t e)
 	return (hides);
 }
 
-/* Let part of such an entry begin anew: in front of the file that its chain ends in, or of nothing. */
+/* Let part of such an entry begin anew: in front of the file that its chain ends in, or of
+ * nothing. */
 static int
 entry_renew(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
@@ -720,8 +724,9 @@ vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end)
 }
 
 /*
- * Give the entry at addr the object it needs before a page can be entered: its first one, or the shadow
- * that takes a private mapping's writes. It is looked up again: the map was unlocked in between.
+ * Give the entry at addr the object it needs before a page can be entered: its first one, or the
+ * shadow that takes a private mapping's writes. It is looked up again: the map was unlocked in
+ * between.
  */
 static int
 entry_make_object(vm_map_t map, vm_offset_t addr, bool shadow)

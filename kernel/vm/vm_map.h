@@ -79,7 +79,8 @@ struct vm_map_req {
 	    align; /* vm_map_find: the address is congruent to offset + align_phase modulo it; 0: none */
 	vm_paddr_t align_phase;
 };
-/* Map [start, start + length); both page-aligned. KERN_NO_SPACE if part is taken or out of bounds. */
+/* Map [start, start + length); both page-aligned. KERN_NO_SPACE if part is taken or out of
+ * bounds. */
 int vm_map_insert(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req);
 /* The same, where there was something before it is unmapped first (MAP_FIXED). */
 int vm_map_fixed(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req);
@@ -92,31 +93,31 @@ int vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct 
 int vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /*
  * Set the protection of [start, end), in order, up to the first part that is not mapped
- * (KERN_INVALID_ADDRESS) or whose max_protection forbids it (KERN_PROTECTION_FAILURE): what comes before
- * has changed, as in Linux.
+ * (KERN_INVALID_ADDRESS) or whose max_protection forbids it (KERN_PROTECTION_FAILURE): what comes
+ * before has changed, as in Linux.
  */
 int vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot);
 /* madvise(MADV_DONTNEED): drop pages; anonymous ones are zeros at the next touch.
  * KERN_INVALID_ADDRESS if part is not mapped (the mapped part is done, as in Linux),
  * KERN_INVALID_ARGUMENT if part is wired or a device. */
 int vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end);
-/* May superpages be entered in [start, end) from now on? KERN_INVALID_ADDRESS if part is not mapped (the
- * mapped part is done, as in Linux), KERN_RESOURCE_SHORTAGE. */
+/* May superpages be entered in [start, end) from now on? KERN_INVALID_ADDRESS if part is not
+ * mapped (the mapped part is done, as in Linux), KERN_RESOURCE_SHORTAGE. */
 int vm_map_allow_superpages(vm_map_t map, vm_offset_t start, vm_offset_t end, bool allow);
 /* May they be at all: 0 or 1, /proc/sys/vm/superpages. */
 extern uint32_t vm_superpages;
 /*
- * Which pages from start on are in memory, here or behind: a byte 1 or 0 for each page of [start, end) up to
- * the first that is not mapped; returns how many pages that is.
+ * Which pages from start on are in memory, here or behind: a byte 1 or 0 for each page of [start,
+ * end) up to the first that is not mapped; returns how many pages that is.
  */
 vm_pindex_t vm_map_mincore(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *resident);
-/* Fault in and wire [start, end). KERN_INVALID_ADDRESS if part is not mapped, or what a fault said: nothing
- * is wired then. */
+/* Fault in and wire [start, end). KERN_INVALID_ADDRESS if part is not mapped, or what a fault
+ * said: nothing is wired then. */
 int vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /*
- * Wire what is touched from now on, as far as it is not wired already. The page tables' entries are wired,
- * and so the page may not be reclaimed; it is not counted as wired itself. Up to the first part that is not
- * mapped (KERN_INVALID_ADDRESS).
+ * Wire what is touched from now on, as far as it is not wired already. The page tables' entries are
+ * wired, and so the page may not be reclaimed; it is not counted as wired itself. Up to the first
+ * part that is not mapped (KERN_INVALID_ADDRESS).
  */
 int vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /* Undo both, up to the first part that is not mapped (KERN_INVALID_ADDRESS). */
@@ -135,11 +136,11 @@ struct vm_map_remap {
 	    wired; /* set: the entries are wired; the caller faults the moved ones in and wires the rest */
 };
 /*
- * The old part is one or more entries that are alike and continue each other; a device's may not grow nor be
- * kept. Grows where it is, if it can. The page tables forget what moved; wirings go along.
- * KERN_INVALID_ADDRESS: not mapped, or not like that; KERN_INVALID_ARGUMENT: keep of a device, old_size 0 of
- * private memory; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE. A failure changes nothing, but that a fixed target
- * may be unmapped by then.
+ * The old part is one or more entries that are alike and continue each other; a device's may not
+ * grow nor be kept. Grows where it is, if it can. The page tables forget what moved; wirings go
+ * along. KERN_INVALID_ADDRESS: not mapped, or not like that; KERN_INVALID_ARGUMENT: keep of a
+ * device, old_size 0 of private memory; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE. A failure changes
+ * nothing, but that a fixed target may be unmapped by then.
  */
 int vm_map_remap(vm_map_t map, struct vm_map_remap *r);
 
@@ -163,17 +164,17 @@ struct vm_map_lookup {
 #define MAP_WIRED_ENTRY 1 /* to be entered wired */
 #define MAP_WIRED_PAGE  2 /* ... and this map has wired the page */
 /*
- * Resolve addr for a fault of fault_type: makes the object of an anonymous entry and the shadow of a
- * private one that is written, when that is due. KERN_SUCCESS returns with the map read-locked;
+ * Resolve addr for a fault of fault_type: makes the object of an anonymous entry and the shadow of
+ * a private one that is written, when that is due. KERN_SUCCESS returns with the map read-locked;
  * KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE and KERN_RESOURCE_SHORTAGE with it unlocked.
  */
 int vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type,
 			 struct vm_map_lookup *result);
 
 /*
- * vm_map_fork.c: fill dst, fresh and known to nobody else, with what a child has of src after a fork:
- * shared entries map the same objects, private ones are copied when either side writes. Nothing is wired in
- * dst. KERN_RESOURCE_SHORTAGE: dst is empty, and src as good as before.
+ * vm_map_fork.c: fill dst, fresh and known to nobody else, with what a child has of src after a
+ * fork: shared entries map the same objects, private ones are copied when either side writes.
+ * Nothing is wired in dst. KERN_RESOURCE_SHORTAGE: dst is empty, and src as good as before.
  */
 int vm_map_fork(vm_map_t src, vm_map_t dst);
 

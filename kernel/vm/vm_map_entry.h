@@ -1,6 +1,6 @@
 /*
- * What the files of the map (vm_map.c, vm_map_remap.c) share; private to them. The map is write-locked in all
- * but vm_map_lock_range, which locks it, and vm_map_free_dead.
+ * What the files of the map (vm_map.c, vm_map_remap.c) share; private to them. The map is
+ * write-locked in all but vm_map_lock_range, which locks it, and vm_map_free_dead.
  */
 #pragma once
 
@@ -11,7 +11,8 @@ void vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /* Into the list after prev and into the tree, or out of both. */
 void vm_map_entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e);
 void vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e);
-/* Merge e into the entry before it, if they are alike and continue each other. Returns what is left. */
+/* Merge e into the entry before it, if they are alike and continue each other. Returns what is
+ * left. */
 vm_map_entry_t vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e);
 /* Split the entries that start or end are inside of: both, or neither (KERN_RESOURCE_SHORTAGE). */
 int vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end);

@@ -1,11 +1,12 @@
 /*
- * Fork: a new map that has what the old one has. What is shared stays one object; what is private becomes
- * copy-on-write on both sides, and whoever writes first puts a shadow in front (vm_map_lookup_locked):
+ * Fork: a new map that has what the old one has. What is shared stays one object; what is private
+ * becomes copy-on-write on both sides, and whoever writes first puts a shadow in front
+ * (vm_map_lookup_locked):
  *
  *   parent ──▶ object          parent ──▶ object ◀── child          parent ──▶ shadow ──▶ object ◀── child
  *
- * Each fork can so make a chain longer by one; vm_object_collapse, at the next fork and when the other side
- * goes, shortens it again. The child's page tables are left to its faults.
+ * Each fork can so make a chain longer by one; vm_object_collapse, at the next fork and when the
+ * other side goes, shortens it again. The child's page tables are left to its faults.
  */
 #include "vm/vm_map_entry.h"
 #include "vm/vm_object.h"
@@ -20,8 +21,8 @@ entry_is_shared(vm_map_entry_t e)
 	return ((e->eflags & MAP_ENTRY_COW) == 0);
 }
 
-/* From now on neither side may write to the object itself. Wired pages stay wired where they are; the copy
- * that the parent's next write makes takes the wiring over (vm_fault_copy). */
+/* From now on neither side may write to the object itself. Wired pages stay wired where they
+ * are; the copy that the parent's next write makes takes the wiring over (vm_fault_copy). */
 static void
 entry_share_private(vm_map_t src, vm_map_entry_t e)
 {

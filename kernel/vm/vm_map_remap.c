@@ -1,9 +1,10 @@
 /*
- * mremap: an area of a map grows where it is, or its entries are hung in elsewhere. Nothing is copied: an entry
- * takes its object along, and the page tables, being a cache, find the pages again.
+ * mremap: an area of a map grows where it is, or its entries are hung in elsewhere. Nothing is
+ * copied: an entry takes its object along, and the page tables, being a cache, find the pages
+ * again.
  *
- * An area is what a program made by one mmap, however many entries it has by now: a part that was written, or
- * that grew, may have got an object of its own.
+ * An area is what a program made by one mmap, however many entries it has by now: a part that was
+ * written, or that grew, may have got an object of its own.
  */
 #include "vm/vm_map_entry.h"
 #include "vm/vm_object.h"
@@ -11,8 +12,9 @@
 #define ALIGN_LARGE (2ul << 20) /* what moves keeps its place in a large page, if there is room */
 
 /*
- * The request that would map once more what lies at addr of e: a shared object itself, and of private memory
- * not the pages that are this entry's own but what is behind them: a file or device, or nothing.
+ * The request that would map once more what lies at addr of e: a shared object itself, and of
+ * private memory not the pages that are this entry's own but what is behind them: a file or device,
+ * or nothing.
  */
 static void
 entry_origin(vm_map_entry_t e, vm_offset_t addr, struct vm_map_req *req)
@@ -83,7 +85,8 @@ area_extend(vm_map_t map, vm_offset_t start, vm_size_t length, struct vm_map_req
 	return (rv);
 }
 
-/* Hang the entries of [start, end), which are clipped, in at `to`, where there is room. Cannot fail. */
+/* Hang the entries of [start, end), which are clipped, in at `to`, where there is room. Cannot
+ * fail. */
 static void
 area_move(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t to)
 {
@@ -126,8 +129,8 @@ remap_target(vm_map_t map, struct vm_map_remap *r, vm_map_entry_t *dead)
 	return (r->new != 0 ? KERN_SUCCESS : KERN_NO_SPACE);
 }
 
-/* The move is undone by moving back, which cannot fail: so what can fail comes first or last, and nothing is
- * merged in between. */
+/* The move is undone by moving back, which cannot fail: so what can fail comes first or last,
+ * and nothing is merged in between. */
 static int
 remap_move(vm_map_t map, struct vm_map_remap *r, const struct vm_map_req *req)
 {

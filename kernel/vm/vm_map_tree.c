@@ -61,8 +61,8 @@ rotate(vm_map_t map, vm_map_entry_t e, bool right)
 	return (up);
 }
 
-/* From e up, past `past` (if any) and as far as it makes a difference: heights and gaps, and a rotation
- * where a side is two taller. */
+/* From e up, past `past` (if any) and as far as it makes a difference: heights and gaps, and a
+ * rotation where a side is two taller. */
 static void
 rebalance(vm_map_t map, vm_map_entry_t e, vm_map_entry_t past)
 {
@@ -92,8 +92,8 @@ rebalance(vm_map_t map, vm_map_entry_t e, vm_map_entry_t past)
 }
 
 /*
- * The header stands for both bounds: its end is the map's min, its start the map's max. Of two neighbours
- * one is above the other in the tree, so one walk up does for both.
+ * The header stands for both bounds: its end is the map's min, its start the map's max. Of two
+ * neighbours one is above the other in the tree, so one walk up does for both.
  */
 void
 vm_map_tree_resized(vm_map_t map, vm_map_entry_t entry)
@@ -112,7 +112,8 @@ vm_map_tree_resized(vm_map_t map, vm_map_entry_t entry)
 		rebalance(map, entry, next);
 }
 
-/* Of two neighbours in the list, either the one above has no left child or the one below no right. */
+/* Of two neighbours in the list, either the one above has no left child or the one below no
+ * right. */
 void
 vm_map_tree_insert(vm_map_t map, vm_map_entry_t entry)
 {

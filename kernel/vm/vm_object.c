@@ -105,9 +105,9 @@ object_terminate(vm_object_t object, uint16_t how)
 }
 
 /*
- * Give up a reference. Returns the next one to give up: a dead object's to the one behind it, or ours to the
- * only shadow that is left, which has taken over the pages. While we hold the lock that shadow cannot
- * leave the list, nor, therefore, the object go. how: object_terminate's.
+ * Give up a reference. Returns the next one to give up: a dead object's to the one behind it, or
+ * ours to the only shadow that is left, which has taken over the pages. While we hold the lock that
+ * shadow cannot leave the list, nor, therefore, the object go. how: object_terminate's.
  */
 static vm_object_t
 object_release(vm_object_t object, uint16_t how)
@@ -162,9 +162,9 @@ object_set_backing(vm_object_t object, vm_object_t backing, vm_ooffset_t offset)
 }
 
 /*
- * Let object, which is locked, look past its backing object if that makes no difference: if it hides all
- * pages, or takes over those that it shows because nobody else refers to them. Stopping half way does no
- * harm, each page is seen where it was; mappings stay, they are read-only.
+ * Let object, which is locked, look past its backing object if that makes no difference: if it
+ * hides all pages, or takes over those that it shows because nobody else refers to them. Stopping
+ * half way does no harm, each page is seen where it was; mappings stay, they are read-only.
  */
 static bool
 object_bypass(vm_object_t object, vm_object_t backing)
@@ -189,7 +189,8 @@ object_bypass(vm_object_t object, vm_object_t backing)
 	return (true);
 }
 
-/* Not vm_object_deallocate for the one bypassed: it would come back here, once for each link of a chain. */
+/* Not vm_object_deallocate for the one bypassed: it would come back here, once for each link of
+ * a chain. */
 void
 vm_object_collapse(vm_object_t object)
 {

@@ -61,8 +61,8 @@ struct vm_object {
 
 /* A new object of size pages with one reference, held by the caller; NULL when memory is short. */
 vm_object_t vm_object_allocate(enum obj_type type, vm_pindex_t size);
-/* One more, or one less; the last one to go ends the object and its pages, the last but one lets the
- * only shadow take them over. No object lock held. */
+/* One more, or one less; the last one to go ends the object and its pages, the last but one lets
+ * the only shadow take them over. No object lock held. */
 void vm_object_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object);
 /* One less, by a caller that may hold locks: if it is the last, a driver's destructor runs later
@@ -77,15 +77,15 @@ bool vm_object_tryref(vm_object_t object);
  */
 bool vm_object_shadow(vm_object_t *object, vm_ooffset_t *offset, vm_size_t length);
 /*
- * Shorten the chain behind an anonymous object: a backing object that nobody else refers to gives it its
- * pages and goes; one of which it hides all pages is bypassed. Forks make chains, this bounds them. The
- * caller holds a reference and no object lock.
+ * Shorten the chain behind an anonymous object: a backing object that nobody else refers to gives
+ * it its pages and goes; one of which it hides all pages is bypassed. Forks make chains, this
+ * bounds them. The caller holds a reference and no object lock.
  */
 void vm_object_collapse(vm_object_t object);
 /*
- * Down the chain from object to the page that it shows at *pindex: *m, or NULL if there is none; with m NULL
- * to the end. Returns the object come to, write-locked, and *pindex there. The caller holds a reference
- * to object, and no lock of the chain.
+ * Down the chain from object to the page that it shows at *pindex: *m, or NULL if there is none;
+ * with m NULL to the end. Returns the object come to, write-locked, and *pindex there. The caller
+ * holds a reference to object, and no lock of the chain.
  */
 vm_object_t vm_object_walk(vm_object_t object, vm_pindex_t *pindex, vm_page_t *m);
 /*

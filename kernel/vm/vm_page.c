@@ -1,6 +1,6 @@
 /*
- * A page's life: made at an index of an object, busied, filled, wired, queued, let go. Owns the page
- * queues and the sleep on busy pages.
+ * A page's life: made at an index of an object, busied, filled, wired, queued, let go. Owns the
+ * page queues and the sleep on busy pages.
  */
 #include "vm/vm_page.h"
 #include "vm/vm_super.h"
@@ -391,8 +391,9 @@ vm_page_dirty(vm_page_t m)
 }
 
 /*
- * Short of memory, or only told so by a pager (P9): then one millisecond lets whoever holds what the
- * pager needs go on. Killing frees memory only once the victim has unwound, so the killer sleeps.
+ * Short of memory, or only told so by a pager (P9): then one millisecond lets whoever holds what
+ * the pager needs go on. Killing frees memory only once the victim has unwound, so the killer
+ * sleeps.
  */
 int
 vm_wait(void)

@@ -14,11 +14,11 @@
  *           superpage each page has its own.
  * A page's identity (object, pindex) changes only with the object write-locked and the page xbusied.
  *
- * Superpages: device frames come in blocks of VM_SUPERPAGE_PAGES, aligned to that. A pager may put a
- * whole block into an object as one superpage, at the cost of one page. Then the block's first page
- * speaks for all of them: object, pindex, busy, valid and dirty are its; those of the others mean nothing.
- * vm_page_unit() leads from any page to the one that speaks for it. To take a part away, the superpage
- * is split: each page stands for itself again.
+ * Superpages: device frames come in blocks of VM_SUPERPAGE_PAGES, aligned to that. A pager may put
+ * a whole block into an object as one superpage, at the cost of one page. Then the block's first
+ * page speaks for all of them: object, pindex, busy, valid and dirty are its; those of the others
+ * mean nothing. vm_page_unit() leads from any page to the one that speaks for it. To take a part
+ * away, the superpage is split: each page stands for itself again.
  */
 #pragma once
 
@@ -120,8 +120,8 @@ extern struct vm_counters vm_cnt;
 
 /* --- vm_phys.c: frames, free blocks, registered device ranges ------------------------------- */
 
-/* Give the allocator the RAM [start, end), page-aligned; pages[] holds a vm_page for each frame and one
- * more, zeroed. Called at boot, before vm_init, for each range of the memory map. */
+/* Give the allocator the RAM [start, end), page-aligned; pages[] holds a vm_page for each frame
+ * and one more, zeroed. Called at boot, before vm_init, for each range of the memory map. */
 void vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages);
 /* Hand frames of an added segment to the free lists; they are PG_RESERVED until then. */
 void vm_phys_free_range(vm_paddr_t start, vm_paddr_t end);
@@ -149,8 +149,8 @@ void vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end);
 vm_page_t vm_phys_fictitious_to_vm_page(vm_paddr_t pa);
 /* May [start, end) be mapped with memattr? Not if it is RAM or registered with another (A1). */
 bool vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr);
-/* A page of its own for device frame pa, unmanaged, valid (U2); vm_page_free ends it. NULL: ENOMEM, or an
- * attribute that the frame cannot have (asserted). */
+/* A page of its own for device frame pa, unmanaged, valid (U2); vm_page_free ends it. NULL:
+ * ENOMEM, or an attribute that the frame cannot have (asserted). */
 vm_page_t vm_page_getfake(vm_paddr_t pa, vm_memattr_t memattr);
 
 /* --- vm_page.c: a page's life and its states ------------------------------------------------- */
@@ -171,17 +171,17 @@ void vm_page_free(vm_page_t m);
  */
 int vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
 /*
- * Put the block that m, xbusied, is the first page of at object[pindex] as one superpage. The object is
- * write-locked. 0; ENOMEM; EINVAL when m begins no block, or pindex is not a multiple of
- * VM_SUPERPAGE_PAGES or too near the object's end; EEXIST when something stands there, or a page of the
- * block stands anywhere (P21): nothing changed then.
+ * Put the block that m, xbusied, is the first page of at object[pindex] as one superpage. The
+ * object is write-locked. 0; ENOMEM; EINVAL when m begins no block, or pindex is not a multiple of
+ * VM_SUPERPAGE_PAGES or too near the object's end; EEXIST when something stands there, or a page of
+ * the block stands anywhere (P21): nothing changed then.
  */
 int vm_page_insert_super(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
-/* Let each page of the superpage m speak for itself. The object is write-locked, m is xbusied by the
- * caller and stays so, the others are not busy. Cannot fail. */
+/* Let each page of the superpage m speak for itself. The object is write-locked, m is xbusied by
+ * the caller and stays so, the others are not busy. Cannot fail. */
 void vm_page_split(vm_page_t m);
-/* Move m, no superpage, to object[pindex], which is free; both objects are write-locked. The page keeps its
- * state and its mappings. 0, or ENOMEM: nothing changed. */
+/* Move m, no superpage, to object[pindex], which is free; both objects are write-locked. The
+ * page keeps its state and its mappings. 0, or ENOMEM: nothing changed. */
 int vm_page_rename(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
 /* Take m (or the superpage m) out of its object, write-locked. It keeps its busy state, wirings and
  * holds. */
@@ -226,9 +226,10 @@ vm_page_pindex(vm_page_t m)
 	return (unit->pindex + (vm_pindex_t)(m - unit));
 }
 /*
- * The pages of a range of frames lie in one array, which has an empty element past its end, mostly in the order
- * of their object. Is what stands right after unit, a page or superpage, in its object the next element? That
- * speaks for itself, too: it is no part of a superpage, but perhaps the first page of one.
+ * The pages of a range of frames lie in one array, which has an empty element past its end, mostly
+ * in the order of their object. Is what stands right after unit, a page or superpage, in its object
+ * the next element? That speaks for itself, too: it is no part of a superpage, but perhaps the
+ * first page of one.
  */
 static inline bool
 vm_page_adjoins(vm_page_t unit)

@@ -1,7 +1,7 @@
 /*
  * Pagers: how each type of object gets its absent pages. A table by object type; one file a pager
- * (anon_pager.c, vnode_pager.c, device_pager.c, phys_pager.c). The populate contract's clauses (P1..)
- * are those of docs/populate.md.
+ * (anon_pager.c, vnode_pager.c, device_pager.c, phys_pager.c). The populate contract's clauses
+ * (P1..) are those of docs/populate.md.
  */
 #pragma once
 
@@ -19,15 +19,16 @@ enum {
 };
 
 /*
- * Every method but dealloc is called with the object write-locked and returns with it so; it may let
- * go in between. paging_in_progress is held over the call.
+ * Every method but dealloc is called with the object write-locked and returns with it so; it may
+ * let go in between. paging_in_progress is held over the call.
  */
 struct pagerops {
 	const char *pgo_name;
-	/* The last reference went, no page is left, nobody can reach the object: no lock is held. */
+	/* The last reference went, no page is left, nobody can reach the object: no lock is
+	 * held. */
 	void (*pgo_dealloc)(vm_object_t object);
-	/* Fill *m, xbusied and standing in the object; may put another page there (a device does), which
-	 * is then *m, xbusied and valid. NULL: this pager has none (P3). */
+	/* Fill *m, xbusied and standing in the object; may put another page there (a device
+	 * does), which is then *m, xbusied and valid. NULL: this pager has none (P3). */
 	int (*pgo_getpages)(vm_object_t object, vm_page_t *m, int fault_type);
 	/* Might getpages find a page here? NULL means never. No I/O. */
 	bool (*pgo_haspage)(vm_object_t object, vm_pindex_t pindex);
@@ -56,9 +57,10 @@ int vm_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_p
 		      vm_pindex_t *first, vm_pindex_t *last);
 
 /*
- * For a populate method that has m busied: its neighbours in [*first, *last] are taken on both sides, up to
- * the first that cannot be; *first and *last become what is busied. take is given an index and the page
- * that stands there, or NULL; it returns the page, xbusied and valid, or NULL: no.
+ * For a populate method that has m busied: its neighbours in [*first, *last] are taken on both
+ * sides, up to the first that cannot be; *first and *last become what is busied. take is given an
+ * index and the page that stands there, or NULL; it returns the page, xbusied and valid, or NULL:
+ * no.
  */
 typedef vm_page_t vm_pager_take_fn(vm_object_t object, vm_pindex_t pindex, vm_page_t m);
 static inline void
@@ -83,7 +85,8 @@ struct cdev_pager_ops {
 	int (*cdev_pg_fault)(vm_object_t object, vm_ooffset_t offset, int prot, vm_page_t *m);
 	int (*cdev_pg_populate)(vm_object_t object, vm_pindex_t pidx, int fault_type,
 				vm_prot_t max_prot, vm_pindex_t *first, vm_pindex_t *last);
-	/* Once when the object is made, and once after its last mapping went. ctor: 0 or an errno. */
+	/* Once when the object is made, and once after its last mapping went. ctor: 0 or an
+	 * errno. */
 	int (*cdev_pg_ctor)(void *handle, vm_ooffset_t size, vm_prot_t prot, vm_ooffset_t foff);
 	void (*cdev_pg_dtor)(void *handle);
 };
@@ -112,10 +115,11 @@ int cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
 
 /* --- phys_pager.c, vnode_pager.c -------------------------------------------------------------- */
 
-/* Zero-filled RAM of size pages, never reclaimed, that programs can map and the kernel shares. NULL: ENOMEM. */
+/* Zero-filled RAM of size pages, never reclaimed, that programs can map and the kernel shares.
+ * NULL: ENOMEM. */
 vm_object_t phys_pager_allocate(vm_pindex_t size);
-/* Fault-around: a read of a mapped file page maps the resident pages of its window of so many, too; 0 or
- * 1: it alone. */
+/* Fault-around: a read of a mapped file page maps the resident pages of its window of so many,
+ * too; 0 or 1: it alone. */
 extern uint32_t vm_fault_around; /* (a) */
 #define VM_FAULT_AROUND_MAX 512
 /* A file's object; getpage fills one absent page (a hole if NULL: zeros). NULL: ENOMEM. */

@@ -2,8 +2,8 @@
  * Physical memory: the segments of RAM with a vm_page for each frame, the free blocks in buddy
  * order, and the fictitious pages that describe device frames. Owns the free-page lock.
  *
- * A free block of 2^k frames is aligned to its size; its first page carries k in `order` and hangs in
- * free_list[k]. All other pages have order VM_NFREEORDER. Two free buddies never stay apart.
+ * A free block of 2^k frames is aligned to its size; its first page carries k in `order` and hangs
+ * in free_list[k]. All other pages have order VM_NFREEORDER. Two free buddies never stay apart.
  */
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
@@ -248,7 +248,8 @@ vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr)
 	return (ok);
 }
 
-/* One page more than there are frames is kept, zeroed, so that vm_page_next may look past the end. */
+/* One page more than there are frames is kept, zeroed, so that vm_page_next may look past the
+ * end. */
 static vm_size_t
 fict_bytes(vm_paddr_t start, vm_paddr_t end)
 {

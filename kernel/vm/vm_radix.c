@@ -1,6 +1,6 @@
 /*
- * The radix tree of an object's pages. Level 0 nodes point to pages, others to nodes one level down;
- * the root is at level rt_height - 1. A node in the tree is never empty.
+ * The radix tree of an object's pages. Level 0 nodes point to pages, others to nodes one level
+ * down; the root is at level rt_height - 1. A node in the tree is never empty.
  */
 #include "vm/vm_radix.h"
 #include "vm/vm_page.h"

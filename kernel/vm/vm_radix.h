@@ -1,6 +1,6 @@
 /*
- * A radix tree from page index to page, 64 slots a node: an object's resident pages. It grows as tall
- * as the largest index needs, and empty nodes are freed. The object's lock protects it.
+ * A radix tree from page index to page, 64 slots a node: an object's resident pages. It grows as
+ * tall as the largest index needs, and empty nodes are freed. The object's lock protects it.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * Superpages: blocks of device frames that stand in an object as one. vm_page.h says what that means
- * for a page, vm_super.h how an object finds them. Owns an object's `supers` and what is kept in the
- * first page of a block.
+ * Superpages: blocks of device frames that stand in an object as one. vm_page.h says what that
+ * means for a page, vm_super.h how an object finds them. Owns an object's `supers` and what is kept
+ * in the first page of a block.
  */
 #include "vm/vm_super.h"
 #include "kern/errno.h"

@@ -1,7 +1,8 @@
 /*
- * The vnode pager: a file's pages. The object is the file's page cache, used by read, write and mmap
- * alike; its size follows the file's, so a fault past the end fails (SIGBUS). Owns the fault-around
- * policy: populate brings the resident neighbours of a page that is read along, and never makes one (O1).
+ * The vnode pager: a file's pages. The object is the file's page cache, used by read, write and
+ * mmap alike; its size follows the file's, so a fault past the end fails (SIGBUS). Owns the
+ * fault-around policy: populate brings the resident neighbours of a page that is read along, and
+ * never makes one (O1).
  */
 #include "vm/vm_pager.h"
 #include "vm/vm_page.h"
@@ -42,9 +43,9 @@ vnode_pager_getpages(vm_object_t object, vm_page_t *m, int fault_type __attribut
 }
 
 /*
- * Busy the page that was asked for; made as by getpages, which may have let go of the object, if it is
- * absent. What is busy, or was wired when a truncation emptied it, is for the ordinary way (P8). A file
- * that was cut off meanwhile is, too: the fault then finds itself past the end.
+ * Busy the page that was asked for; made as by getpages, which may have let go of the object, if it
+ * is absent. What is busy, or was wired when a truncation emptied it, is for the ordinary way (P8).
+ * A file that was cut off meanwhile is, too: the fault then finds itself past the end.
  */
 static int
 vnode_take_asked(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_page_t *mp)
@@ -73,7 +74,8 @@ vnode_take_neighbour(vm_object_t object __attribute__((unused)),
 	return (m != NULL && m->valid && vm_page_tryxbusy(m) ? m : NULL);
 }
 
-/* Neighbours come along when the page is read; a write would make them writable, and so dirty (P14). */
+/* Neighbours come along when the page is read; a write would make them writable, and so dirty
+ * (P14). */
 static int
 vnode_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type,
 		     vm_prot_t max_prot __attribute__((unused)), vm_pindex_t *first,

@@ -12,7 +12,7 @@
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
 
-/* --- fake_kern.c: failure ---------------------------------------------------------------------- */
+/* --- fake_kern.c: failure --------------------------------------------------------------------- */
 
 /* Fail the test: says where, what every thread does, and ends the test's process. */
 void fake_fail(const char *file, int line, const char *fmt, ...) __noreturn __printf_like(3, 4);
@@ -26,7 +26,7 @@ bool fake_panic_is_expected(void);
 bool fake_logged(const char *text);
 void fake_log_clear(void);
 
-/* --- kmalloc: on malloc, counted --------------------------------------------------------------- */
+/* --- kmalloc: on malloc, counted -------------------------------------------------------------- */
 
 extern uint64_t fake_kmem_live; /* blocks not freed */
 extern uint64_t fake_kmem_calls;
@@ -35,11 +35,12 @@ void fake_kmem_fail(uint64_t nth);
 /* Did the failure asked for happen? */
 bool fake_kmem_failed(void);
 
-/* --- threads: one runs until it sleeps, yields or ends ---------------------------------------------- */
+/* --- threads: one runs until it sleeps, yields or ends ---------------------------------------- */
 
 /* A runnable thread; the caller goes on. */
 struct thread *fake_spawn(const char *name, void (*fn)(void *), void *arg);
-/* Let td, runnable, run until it sleeps, yields or ends; then the caller goes on before all others. */
+/* Let td, runnable, run until it sleeps, yields or ends; then the caller goes on before all
+ * others. */
 void fake_run(struct thread *td);
 /* Let the others run until td has ended. */
 void fake_join(struct thread *td);
@@ -75,7 +76,7 @@ uint64_t rng_next(struct rng *r);
 /* 0 .. n - 1 */
 uint64_t rng_below(struct rng *r, uint64_t n);
 
-/* --- fake_mem.c: physical memory ---------------------------------------------------------------- */
+/* --- fake_mem.c: physical memory -------------------------------------------------------------- */
 
 #define FAKE_RAM_BASE  0x1003000ul /* not aligned to a large block, on purpose */
 #define FAKE_VRAM_BASE 0xfd000000ul
@@ -87,11 +88,12 @@ extern struct vm_page *fake_ram_pages;
 void fake_boot(size_t frames);
 /* Where the host has a physical address, RAM or VRAM. */
 void *fake_phys(vm_paddr_t pa);
-/* Take RAM until `left` normal allocations would succeed; give back n of the pages taken (all: ~0). */
+/* Take RAM until `left` normal allocations would succeed; give back n of the pages taken (all:
+ * ~0). */
 void fake_eat_memory(size_t left);
 void fake_give_memory(size_t n);
 
-/* --- fake_pmap.c --------------------------------------------------------------------------------- */
+/* --- fake_pmap.c ------------------------------------------------------------------------------ */
 
 struct fake_pmap_counts {
 	uint64_t enter_calls, entered; /* pages whose entry was stored */
@@ -117,7 +119,7 @@ void fake_pmap_verify(void);
  */
 int fake_touch(vm_map_t map, vm_offset_t va, vm_prot_t access, uint8_t **where);
 
-/* --- an address space, and shorthands that fail the test ------------------------------------------ */
+/* --- an address space, and shorthands that fail the test -------------------------------------- */
 
 struct space {
 	struct vm_map map;

@@ -1,7 +1,7 @@
 /*
- * kernel/kern for the host tests: kmalloc on malloc, the log in a buffer, panic as the end of a test,
- * locks that check owner and rank, and cooperative threads that switch when one sleeps. Owns the
- * list of threads and the run queue; nothing here runs in parallel.
+ * kernel/kern for the host tests: kmalloc on malloc, the log in a buffer, panic as the end of a
+ * test, locks that check owner and rank, and cooperative threads that switch when one sleeps. Owns
+ * the list of threads and the run queue; nothing here runs in parallel.
  */
 #include "fake.h"
 #include "kern/errno.h"
@@ -272,7 +272,8 @@ kfree(void *p)
 
 /* --- threads --- */
 
-/* Save the callee's registers on this stack, leave its top in *from, and go on upon the stack `to`. */
+/* Save the callee's registers on this stack, leave its top in *from, and go on upon the stack
+ * `to`. */
 void fake_switch(void **from, void *to);
 __asm__(".globl fake_switch\n"
 	"fake_switch:\n"

@@ -1,6 +1,6 @@
 /*
- * The machine of the host tests: frames of RAM in one mapping of the host, VRAM in another, an address
- * space on top. Owns both memories and the pages that tests take away from the allocator.
+ * The machine of the host tests: frames of RAM in one mapping of the host, VRAM in another, an
+ * address space on top. Owns both memories and the pages that tests take away from the allocator.
  */
 #include "fake.h"
 #include "harness.h"

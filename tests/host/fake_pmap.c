@@ -1,7 +1,7 @@
 /*
  * vm/pmap.h for the host tests: per pmap a hash of entries by address, per managed page a list of
- * the entries that map it. Checks what each caller owes the pmap, keeps the accessed and modified bits
- * that a CPU would set, and counts. Owns the entries.
+ * the entries that map it. Checks what each caller owes the pmap, keeps the accessed and modified
+ * bits that a CPU would set, and counts. Owns the entries.
  */
 #include "fake.h"
 #include "harness.h"

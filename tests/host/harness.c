@@ -33,7 +33,8 @@ struct snapshot {
 };
 static size_t machine_frames;
 
-/* cmocka catches these and goes on with the next test; a child must end, with the sanitizer's report. */
+/* cmocka catches these and goes on with the next test; a child must end, with the sanitizer's
+ * report. */
 static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
 static struct sigaction fatal_actions[nitems(fatal_signals)];
 

@@ -69,7 +69,7 @@ file_open(struct file *file, vm_pindex_t size)
 	return (vnode_pager_allocate(file, size, file_getpage));
 }
 
-/* --- anonymous memory ------------------------------------------------------------------------------ */
+/* --- anonymous memory ------------------------------------------------------------------------- */
 
 static void
 test_zero_fill(void)
@@ -207,7 +207,7 @@ test_dontneed_gives_zeros_again(void)
 	space_destroy(s);
 }
 
-/* --- files ---------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void
 test_file_page_comes_from_the_pager(void)
@@ -306,7 +306,7 @@ test_pager_error_is_a_failure_and_leaves_nothing(void)
 	space_destroy(s);
 }
 
-/* --- private mappings ------------------------------------------------------------------------------ */
+/* --- private mappings ------------------------------------------------------------------------- */
 
 static void
 test_private_file_mapping(void)
@@ -397,7 +397,8 @@ test_private_mapping_made_writable_later(void)
 	vm_object_deallocate(object);
 }
 
-/* A private mapping that was split before its first write: each part has its shadow, right offsets. */
+/* A private mapping that was split before its first write: each part has its shadow, right
+ * offsets. */
 static void
 test_private_mapping_split(void)
 {
@@ -424,7 +425,7 @@ test_private_mapping_split(void)
 	space_destroy(s);
 }
 
-/* --- a chain of shadows --------------------------------------------------------------------------- */
+/* --- a chain of shadows ----------------------------------------------------------------------- */
 
 static void
 test_chain_of_three(void)
@@ -459,7 +460,7 @@ test_chain_of_three(void)
 	vm_object_deallocate(middle);
 }
 
-/* --- dirty ------------------------------------------------------------------------------------------ */
+/* --- dirty ------------------------------------------------------------------------------------ */
 
 static void
 test_write_fault_dirties_and_read_does_not(void)
@@ -483,7 +484,7 @@ test_write_fault_dirties_and_read_does_not(void)
 	vm_object_deallocate(object);
 }
 
-/* --- held pages ------------------------------------------------------------------------------------- */
+/* --- held pages ------------------------------------------------------------------------------- */
 
 static void
 test_P16_hold(void)
@@ -517,7 +518,7 @@ struct job {
 	int rv;
 };
 
-/* --- wiring ------------------------------------------------------------------------------------------ */
+/* --- wiring ----------------------------------------------------------------------------------- */
 
 static void
 check_wired(struct space *s, int first, int n, bool expected)
@@ -698,7 +699,8 @@ unmap_job(void *arg)
 	job->rv = vm_map_remove(&job->s->map, job->va, job->va + ptoa(1));
 }
 
-/* Part of the range is wired already; while the rest is faulted in, another thread unmaps that part. */
+/* Part of the range is wired already; while the rest is faulted in, another thread unmaps that
+ * part. */
 static void
 unmap_during_wire(int wired, int page)
 {
@@ -762,7 +764,7 @@ test_truncation_of_a_wired_page(void)
 	vm_object_deallocate(object);
 }
 
-/* --- memory is short ---------------------------------------------------------------------------------- */
+/* --- memory is short -------------------------------------------------------------------------- */
 
 static void
 touch_job(void *arg)
@@ -965,7 +967,7 @@ test_no_memory_ever_ends_in_the_oom_kill(void)
 	space_destroy(s);
 }
 
-/* --- two threads ------------------------------------------------------------------------------------ */
+/* --- two threads ------------------------------------------------------------------------------ */
 
 static void
 test_second_fault_waits_for_the_first(void)
@@ -1035,7 +1037,7 @@ test_killed_while_waiting_for_a_busy_page(void)
 	space_destroy(s);
 }
 
-/* --- all of it at once, preempted at random ----------------------------------------------------------- */
+/* --- all of it at once, preempted at random --------------------------------------------------- */
 
 #define STRESS_PAGES 24
 static struct space *stress_space;

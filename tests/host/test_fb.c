@@ -847,7 +847,8 @@ test_stress(void)
 	teardown(s);
 }
 
-/* A wired superpage that is unlocked in part: its members' own `valid` means nothing, and none may be freed. */
+/* A wired superpage that is unlocked in part: its members' own `valid` means nothing, and none
+ * may be freed. */
 static void
 test_S3_unwiring_a_part_of_a_superpage(void)
 {

@@ -1,7 +1,7 @@
 /*
- * vm_map_fork: who sees whose writes, what stays shared, how long chains of shadows get and what they
- * keep, what happens when memory is short; and a model of many address spaces that fork, write and end at
- * random, alone and preempted.
+ * vm_map_fork: who sees whose writes, what stays shared, how long chains of shadows get and what
+ * they keep, what happens when memory is short; and a model of many address spaces that fork, write
+ * and end at random, alone and preempted.
  */
 #include "harness.h"
 #include "kern/kmalloc.h"
@@ -69,7 +69,7 @@ file_getpage(void *handle __unused, vm_page_t m)
 	return (0);
 }
 
-/* --- who sees what ---------------------------------------------------------------------------------- */
+/* --- who sees what ---------------------------------------------------------------------------- */
 
 static void
 test_private_writes_are_not_seen(void)
@@ -232,7 +232,7 @@ test_made_writable_later(void)
 	space_destroy(child);
 }
 
-/* --- wired memory ----------------------------------------------------------------------------------- */
+/* --- wired memory ----------------------------------------------------------------------------- */
 
 static void
 test_wired_pages_stay_the_parents(void)
@@ -258,7 +258,8 @@ test_wired_pages_stay_the_parents(void)
 	T_EQ(frame(parent, VA)->wire_count, 1);
 	T_EQ(m->wire_count, 0);
 	T_EQ(space_read(child, VA), 1);
-	/* The other page is wired where the child sees it, too; who writes there takes nothing away. */
+	/* The other page is wired where the child sees it, too; who writes there takes nothing
+	 * away. */
 	space_write(child, VA + ptoa(1), 3);
 	T_EQ(space_read(parent, VA + ptoa(1)), 0);
 	T_EQ(frame(parent, VA + ptoa(1))->wire_count, 1);
@@ -325,7 +326,7 @@ test_wired_shared(void)
 	space_destroy(parent);
 }
 
-/* --- chains ----------------------------------------------------------------------------------------- */
+/* --- chains ----------------------------------------------------------------------------------- */
 
 static void
 test_the_last_owner_does_not_copy(void)
@@ -439,7 +440,8 @@ test_a_thousand_children_of_split_memory(void)
 	space_destroy(s);
 }
 
-/* All live, each the child of the one before, and each writes the same page: what hides is bypassed. */
+/* All live, each the child of the one before, and each writes the same page: what hides is
+ * bypassed. */
 static void
 test_a_long_line_of_living_processes(void)
 {
@@ -490,7 +492,7 @@ test_a_long_chain_is_let_go(void)
 	space_destroy(s[39]);
 }
 
-/* --- MADV_DONTNEED ---------------------------------------------------------------------------------- */
+/* --- MADV_DONTNEED ---------------------------------------------------------------------------- */
 
 static void
 test_dontneed_after_a_fork(void)
@@ -525,7 +527,7 @@ test_dontneed_after_a_fork(void)
 	space_destroy(child);
 }
 
-/* --- memory is short -------------------------------------------------------------------------------- */
+/* --- memory is short -------------------------------------------------------------------------- */
 
 static void
 test_no_memory_half_way(void)
@@ -598,7 +600,7 @@ test_collapse_without_memory(void)
 	}
 }
 
-/* --- the model -------------------------------------------------------------------------------------- */
+/* --- the model -------------------------------------------------------------------------------- */
 
 #define NSPACES 12
 #define NPAGES  24
@@ -776,7 +778,8 @@ test_lineages_preempted(void)
 	}
 }
 
-/* Threads of one address space write while another forks: a child's memory does not move after that. */
+/* Threads of one address space write while another forks: a child's memory does not move after
+ * that. */
 static struct space *shared_space;
 static bool writers_stop;
 

@@ -1,6 +1,6 @@
 /*
- * Pure code of kernel/kern: printf against the host's, strings against the obvious loops, the command
- * line against its description; and of boot/: the lists of memory ranges against a bitmap.
+ * Pure code of kernel/kern: printf against the host's, strings against the obvious loops, the
+ * command line against its description; and of boot/: the lists of memory ranges against a bitmap.
  */
 #include "k_names.h"
 #include "harness.h"
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- printf ---------------------------------------------------------------------------------------- */
+/* --- printf ----------------------------------------------------------------------------------- */
 
 static const char *const flag_sets[] = {"",   "-",  "0",  "+",  " ",  "#",   "-+", "-0",
 					"+0", " 0", "#0", "#-", "+ ", "-+#", "0-"};
@@ -129,7 +129,7 @@ test_printf_pointer_null_and_unknown(void)
 	T_OK(strncmp(out, "%q ", 3) == 0);
 }
 
-/* --- strings ------------------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static void
 test_memory_functions(void)
@@ -220,7 +220,7 @@ test_string_functions(void)
 	T_EQ(small[0], '\0');
 }
 
-/* --- the command line ------------------------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static void
 expect_option(const char *name, const char *value)
@@ -336,7 +336,7 @@ test_cmdline_any_line(void)
 	T_OK(cmdline_get("a") != NULL);
 }
 
-/* --- the memory map ---------------------------------------------------------------------------------------- */
+/* --- the memory map --------------------------------------------------------------------------- */
 
 #define BITS 256
 

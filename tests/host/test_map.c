@@ -1,6 +1,6 @@
 /*
- * vm/vm_map.h: maps against a model that keeps, for each page of a small address space, what is mapped
- * there; the tree's invariants after each step; work counted in basic blocks, not in time.
+ * vm/vm_map.h: maps against a model that keeps, for each page of a small address space, what is
+ * mapped there; the tree's invariants after each step; work counted in basic blocks, not in time.
  */
 #include "harness.h"
 #include "kern/kmalloc.h"
@@ -58,7 +58,7 @@ teardown(void)
 	}
 }
 
-/* --- invariants ---------------------------------------------------------------------------------- */
+/* --- invariants ------------------------------------------------------------------------------- */
 
 static vm_map_entry_t walk_prev;
 static uint32_t walk_count;
@@ -162,7 +162,7 @@ model_entries(void)
 	return (n);
 }
 
-/* --- the model's operations ----------------------------------------------------------------------- */
+/* --- the model's operations ------------------------------------------------------------------- */
 
 static bool
 model_free(size_t first, size_t n)
@@ -412,7 +412,7 @@ test_random_against_model_2(void)
 	random_run(12, 50000);
 }
 
-/* --- refusals --------------------------------------------------------------------------------------- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 static void
 test_bounds_and_wrap_around(void)
@@ -505,7 +505,7 @@ test_refused_protect_does_not_split(void)
 	teardown();
 }
 
-/* --- merging -------------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 static void
 test_merge_of_compatible_neighbours(void)
@@ -684,7 +684,7 @@ test_protect_all_merges_all(void)
 	teardown();
 }
 
-/* --- finding room -------------------------------------------------------------------------------- */
+/* --- finding room ----------------------------------------------------------------------------- */
 
 static void
 test_find_takes_the_highest_gap(void)
@@ -770,7 +770,7 @@ test_find_looks_below_top_first(void)
 	teardown();
 }
 
-/* --- the timestamp ---------------------------------------------------------------------------------- */
+/* --- the timestamp ---------------------------------------------------------------------------- */
 
 static void
 test_timestamp_moves_with_each_change(void)
@@ -801,7 +801,7 @@ test_timestamp_moves_with_each_change(void)
 	teardown();
 }
 
-/* --- out of memory ---------------------------------------------------------------------------------- */
+/* --- out of memory ---------------------------------------------------------------------------- */
 
 static void
 snapshot_cells(struct cell *to)
@@ -809,7 +809,8 @@ snapshot_cells(struct cell *to)
 	memcpy(to, cells, sizeof(cells));
 }
 
-/* Run one step with its nth allocation failing, for each n: the map is as it was, or the step done. */
+/* Run one step with its nth allocation failing, for each n: the map is as it was, or the step
+ * done. */
 static void
 test_ENOMEM_changes_nothing(void)
 {
@@ -896,13 +897,14 @@ test_ENOMEM_of_a_split_unmap_with_NOMERGE(void)
 	teardown();
 }
 
-/* --- O(log n) --------------------------------------------------------------------------------------- */
+/* --- O(log n) --------------------------------------------------------------------------------- */
 
 struct cost {
 	uint64_t insert, find, lookup, remove;
 };
 
-/* n entries with gaps between; the mean cost in basic blocks of operations in the middle of them. */
+/* n entries with gaps between; the mean cost in basic blocks of operations in the middle of
+ * them. */
 static struct cost
 measure(size_t n)
 {

@@ -41,7 +41,7 @@ expect_writable(struct space *s, vm_pindex_t first, vm_pindex_t last)
 	}
 }
 
-/* --- the notification --------------------------------------------------------------------------- */
+/* --- the notification ------------------------------------------------------------------------- */
 
 static void
 test_W1_tracked_pages_are_mapped_read_only(void)
@@ -183,7 +183,7 @@ test_W1_untracked_by_the_pager_needs_no_call(void)
 	device_teardown(s);
 }
 
-/* --- the other answers -------------------------------------------------------------------------- */
+/* --- the other answers ------------------------------------------------------------------------ */
 
 /* The ordinary way for a page that is there is to map it, with or without getpages. */
 static void
@@ -250,7 +250,7 @@ test_W1_P9_AGAIN_waits(void)
 	device_teardown(s);
 }
 
-/* --- what the other clauses say then ------------------------------------------------------------ */
+/* --- what the other clauses say then ---------------------------------------------------------- */
 
 static void
 test_W1_P4_shadowed_object_is_not_asked(void)
@@ -465,7 +465,7 @@ test_W1_P15_page_table_shortage(void)
 	}
 }
 
-/* --- at random ---------------------------------------------------------------------------------- */
+/* --- at random -------------------------------------------------------------------------------- */
 
 static struct space *stress_space;
 

@@ -1,6 +1,6 @@
 /*
- * vm/vm_object.h: references, shadows, coalescing, taking pages out, size, paging in progress; and the
- * device pager's objects (vm/vm_pager.h): one for each handle, constructor and destructor once.
+ * vm/vm_object.h: references, shadows, coalescing, taking pages out, size, paging in progress; and
+ * the device pager's objects (vm/vm_pager.h): one for each handle, constructor and destructor once.
  */
 #include "harness.h"
 
@@ -33,7 +33,7 @@ has_page(vm_object_t object, vm_pindex_t pindex)
 	return (has);
 }
 
-/* --- references ------------------------------------------------------------------------------------ */
+/* --- references ------------------------------------------------------------------------------- */
 
 static void
 test_allocate_and_deallocate(void)
@@ -81,7 +81,7 @@ test_last_reference_frees_the_pages(void)
 	T_EQ(vm_cnt.v_free_count, free_before);
 }
 
-/* --- shadows ------------------------------------------------------------------------------------ */
+/* --- shadows ---------------------------------------------------------------------------------- */
 
 static void
 test_shadow_of_nothing_is_a_new_object(void)
@@ -183,7 +183,7 @@ test_long_chain_ends_in_a_loop(void)
 	T_EQ(vm_cnt.v_objects, 0);
 }
 
-/* --- coalescing ------------------------------------------------------------------------------------ */
+/* --- coalescing ------------------------------------------------------------------------------- */
 
 static void
 test_coalesce_grows_the_object(void)
@@ -238,7 +238,7 @@ test_coalesce_refusals(void)
 	vm_object_deallocate(file);
 }
 
-/* --- taking pages out ------------------------------------------------------------------------------ */
+/* --- taking pages out ------------------------------------------------------------------------- */
 
 static void
 test_page_remove_range(void)
@@ -390,7 +390,7 @@ test_set_size_unmaps_what_is_past_the_end(void)
 	vm_object_deallocate(object);
 }
 
-/* --- paging in progress ---------------------------------------------------------------------------- */
+/* --- paging in progress ----------------------------------------------------------------------- */
 
 static void
 wait_for_pip(void *arg)
@@ -455,7 +455,7 @@ test_last_reference_waits_for_paging(void)
 	T_EQ(vm_cnt.v_objects, 0);
 }
 
-/* --- device objects ------------------------------------------------------------------------------------ */
+/* --- device objects --------------------------------------------------------------------------- */
 
 struct dev {
 	int ctors, dtors, ctor_error;

@@ -6,7 +6,7 @@
 
 #define FRAMES 3000
 
-/* --- vm_phys.c: blocks ------------------------------------------------------------------------- */
+/* --- vm_phys.c: blocks ------------------------------------------------------------------------ */
 
 /* The model: which frames are taken. */
 static bool taken[FRAMES];
@@ -244,7 +244,7 @@ test_reserved_frames_are_not_handed_out(void)
 	}
 }
 
-/* --- vm_phys.c: device frames ------------------------------------------------------------------ */
+/* --- vm_phys.c: device frames ----------------------------------------------------------------- */
 
 static void
 test_fictitious_range(void)
@@ -500,7 +500,7 @@ test_U2_fake_pages_of_one_frame(void)
 	T_OK(vm_page_getfake(FAKE_VRAM_BASE, 0) == NULL);
 }
 
-/* --- vm_page.c: busy ----------------------------------------------------------------------------- */
+/* --- vm_page.c: busy -------------------------------------------------------------------------- */
 
 static void
 test_busy_states(void)
@@ -647,7 +647,7 @@ test_xunbusy_by_another_thread_panics(void)
 	fake_join(td);
 }
 
-/* --- vm_page.c: wire, hold, queues ------------------------------------------------------------- */
+/* --- vm_page.c: wire, hold, queues ------------------------------------------------------------ */
 
 static void
 test_hold_defers_the_free(void)
@@ -784,7 +784,7 @@ test_unwire_of_unwired_page_panics(void)
 	vm_page_unwire(m);
 }
 
-/* --- waiting for memory ---------------------------------------------------------------------------- */
+/* --- waiting for memory ----------------------------------------------------------------------- */
 
 static void
 wait_for_memory(void *result)
@@ -836,7 +836,8 @@ oom_kills_me(void)
 	return (true);
 }
 
-/* When nothing else can free a page, the wait itself calls vm_oom, and its victim may be the waiter. */
+/* When nothing else can free a page, the wait itself calls vm_oom, and its victim may be the
+ * waiter. */
 static void
 test_wait_calls_oom(void)
 {

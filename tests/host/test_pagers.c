@@ -1,6 +1,6 @@
 /*
- * The pagers of RAM behind the populate method (O1): fault-around of a file's resident pages, whole runs
- * of the phys pager; then what mlock's family and mincore need of the map.
+ * The pagers of RAM behind the populate method (O1): fault-around of a file's resident pages, whole
+ * runs of the phys pager; then what mlock's family and mincore need of the map.
  */
 #include "harness.h"
 #include "kern/sysctl.h"
@@ -54,7 +54,8 @@ file_getpage(void *handle, vm_page_t m)
 	return (f->fails ? EIO : 0);
 }
 
-/* A space that maps all of a file, whose pages [first, first + n) are resident and mapped nowhere. */
+/* A space that maps all of a file, whose pages [first, first + n) are resident and mapped
+ * nowhere. */
 static struct space *
 setup(vm_pindex_t first, vm_pindex_t n, vm_prot_t prot, uint16_t eflags)
 {
@@ -111,7 +112,7 @@ expect_mapped(struct space *s, vm_pindex_t first, vm_pindex_t last, vm_prot_t pr
 	}
 }
 
-/* --- fault-around ----------------------------------------------------------------------------------- */
+/* --- fault-around ----------------------------------------------------------------------------- */
 
 static void
 test_O1_a_resident_file_takes_a_fault_for_each_window(void)
@@ -296,8 +297,8 @@ test_O1_a_write_brings_its_own_page_only(void)
 	teardown(s);
 }
 
-/* P4: a fault that comes through a shadow is no populate; but the file's own mappings have it all the same,
- * or a program's text would lose it as soon as its data is written. */
+/* P4: a fault that comes through a shadow is no populate; but the file's own mappings have it
+ * all the same, or a program's text would lose it as soon as its data is written. */
 static void
 test_O1_P4_shadows_of_the_file(void)
 {
@@ -362,7 +363,7 @@ test_O1_P9_an_error_of_the_file_is_the_faults(void)
 	teardown(s);
 }
 
-/* --- others at the same file -------------------------------------------------------------------------- */
+/* --- others at the same file ------------------------------------------------------------------ */
 
 struct job {
 	struct space *s;
@@ -458,7 +459,8 @@ spawn_map_locker(void *arg)
 	fake_run(fake_spawn("locker", lock_map, &s->map));
 }
 
-/* P12: the map changes while the range is busy; and a truncation waits for it, then unmaps what it cut. */
+/* P12: the map changes while the range is busy; and a truncation waits for it, then unmaps what
+ * it cut. */
 static void
 test_O1_truncated_between_the_call_and_the_entry(void)
 {
@@ -552,7 +554,7 @@ test_O1_stress_of_truncations_and_maps(void)
 	teardown(stress_space);
 }
 
-/* --- the phys pager ------------------------------------------------------------------------------------ */
+/* --- the phys pager --------------------------------------------------------------------------- */
 
 static void
 test_O1_phys_pager_gives_the_whole_run(void)
@@ -601,7 +603,7 @@ test_O1_phys_pager_does_not_spin_on_a_busy_page(void)
 	space_destroy(s);
 }
 
-/* --- wired when touched --------------------------------------------------------------------------------- */
+/* --- wired when touched ----------------------------------------------------------------------- */
 
 static bool
 pte_wired(struct space *s, vm_pindex_t i)
@@ -652,7 +654,8 @@ test_wire_after_wire_on_fault_and_the_other_way_round(void)
 	space_destroy(s);
 }
 
-/* A copy made in an entry that is wired on fault leaves the original's wirings, which are another's. */
+/* A copy made in an entry that is wired on fault leaves the original's wirings, which are
+ * another's. */
 static void
 test_wire_on_fault_takes_no_wiring_of_others(void)
 {
@@ -693,7 +696,7 @@ test_wiring_ends_at_a_hole(void)
 	space_destroy(s);
 }
 
-/* --- mincore ---------------------------------------------------------------------------------------- */
+/* --- mincore ---------------------------------------------------------------------------------- */
 
 static void
 expect_resident(struct space *s, vm_pindex_t first, vm_pindex_t n, const char *expected)

@@ -1,7 +1,8 @@
 /*
- * kernel/amd64/pmap.c and pmap_pv.c, unchanged, on the page tables of a fake CPU: clause by clause, and
- * against a model that knows for each address of each pmap which page it maps, with what rights, and whether
- * wired. After every step the tables, their counts, the pv lists and the CPU's memory are compared.
+ * kernel/amd64/pmap.c and pmap_pv.c, unchanged, on the page tables of a fake CPU: clause by clause,
+ * and against a model that knows for each address of each pmap which page it maps, with what
+ * rights, and whether wired. After every step the tables, their counts, the pv lists and the CPU's
+ * memory are compared.
  */
 #include "harness.h"
 #include "amd64/pmap_int.h"
@@ -88,7 +89,7 @@ pages_make(void)
 	object = vm_object_allocate(OBJT_ANON, NBLOCKS * SP);
 }
 
-/* --- blocks in the object ----------------------------------------------------------------------- */
+/* --- blocks in the object --------------------------------------------------------------------- */
 
 /* Put block b in as one superpage. */
 static void
@@ -138,14 +139,15 @@ pages_free(void)
 	vm_phys_free(sources[RAM].pages, 9);
 }
 
-/* --- the model ------------------------------------------------------------------------------------ */
+/* --- the model -------------------------------------------------------------------------------- */
 
 #define NPMAPS   3
 #define NWINDOWS 4
 #define WBLOCKS  4ul /* superpages in a window */
 #define WPAGES   (WBLOCKS * SP)
 
-/* The lowest and the highest addresses, and across the boundaries of the tables of levels 2 and 3. */
+/* The lowest and the highest addresses, and across the boundaries of the tables of levels 2 and
+ * 3. */
 static const vm_offset_t windows[NWINDOWS] = {0, (3ul << 30) - 2 * SP_SIZE,
 					      (1ul << 39) - 2 * SP_SIZE,
 					      VM_MAXUSER_ADDRESS + PAGE_SIZE - WBLOCKS *SP_SIZE};
@@ -256,7 +258,7 @@ check_block(int p, int w, vm_pindex_t b)
 	}
 }
 
-/* --- the tables, and who maps what -------------------------------------------------------------- */
+/* --- the tables, and who maps what ------------------------------------------------------------ */
 
 struct table_sum {
 	uint64_t tables, pages, spares;
@@ -386,10 +388,10 @@ check_all(void)
 	cpu_check();
 }
 
-/* --- the operations, on both ------------------------------------------------------------------------ */
+/* --- the operations, on both ------------------------------------------------------------------ */
 
-/* Was the superpage at this block dropped because there was no memory to demote it? Then the model does
- * the same. */
+/* Was the superpage at this block dropped because there was no memory to demote it? Then the
+ * model does the same. */
 static void
 settle(int p, int w, vm_pindex_t b, uint64_t before, bool is_short)
 {
@@ -442,8 +444,8 @@ do_range(int p, int w, vm_pindex_t i, vm_pindex_t n, enum range_op op, vm_prot_t
 }
 
 /*
- * One slot of a pmap_enter: what the tables have is either what was asked for, or (P18) the same frame with
- * more rights than that. False: it was not entered.
+ * One slot of a pmap_enter: what the tables have is either what was asked for, or (P18) the same
+ * frame with more rights than that. False: it was not entered.
  */
 static bool
 slot_entered(struct slot *s, uint64_t e, vm_page_t m, vm_prot_t prot, bool wired)
@@ -569,7 +571,7 @@ teardown(void)
 	pages_free();
 }
 
-/* --- clause by clause ---------------------------------------------------------------------------- */
+/* --- clause by clause ------------------------------------------------------------------------- */
 
 #define B0 SP /* pages into window 1: the first superpage there is B0 .. B1 - 1 */
 #define B1 (2 * SP)
@@ -929,7 +931,7 @@ test_P18_another_frame_is_shot_down(void)
 	teardown();
 }
 
-/* --- at random ------------------------------------------------------------------------------------- */
+/* --- at random -------------------------------------------------------------------------------- */
 
 /* Where the next operation is: mostly in the address space that the CPU is in. */
 struct place {

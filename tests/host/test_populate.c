@@ -64,7 +64,7 @@ struct dev {
 static struct dev dev, dev2;
 static vm_object_t other_object;
 
-/* --- the driver --------------------------------------------------------------------------------------- */
+/* --- the driver ------------------------------------------------------------------------------- */
 
 static vm_paddr_t
 frame(struct dev *d, vm_pindex_t i)
@@ -340,7 +340,7 @@ static const struct cdev_pager_ops both_ops = {.cdev_pg_fault = dev_fault,
 static const struct cdev_pager_ops populate_ops = {
     .cdev_pg_populate = dev_populate, .cdev_pg_ctor = dev_ctor, .cdev_pg_dtor = dev_dtor};
 
-/* --- set-up ------------------------------------------------------------------------------------------------ */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 static void
 vram_register(void)
@@ -473,7 +473,7 @@ static const enum obj_type both_types[] = {OBJT_MGTDEVICE, OBJT_DEVICE};
 #define FOREACH_TYPE(type) \
 	for (const enum obj_type *type = both_types; type < both_types + nitems(both_types); type++)
 
-/* --- P1 to P6: when and how it is called ------------------------------------------------------------------- */
+/* --- P1 to P6: when and how it is called ------------------------------------------------------ */
 
 static void
 test_P1_not_called_without_the_flag(void)
@@ -547,7 +547,8 @@ test_P4_shadowed_object_takes_getpages(void)
 	teardown(s);
 }
 
-/* A private mapping that was never written has no shadow yet: what is entered must not be writable. */
+/* A private mapping that was never written has no shadow yet: what is entered must not be
+ * writable. */
 static void
 test_P4_private_mapping_before_the_first_write(void)
 {
@@ -714,9 +715,10 @@ test_P6_entry_is_gone_before_the_call(void)
 	}
 }
 
-/* --- P7, P10, P22: what it returns ------------------------------------------------------------------- */
+/* --- P7, P10, P22: what it returns ------------------------------------------------------------ */
 
-/* Fault at page 5 with the pager breaking the contract; returns in builds without INVARIANTS only. */
+/* Fault at page 5 with the pager breaking the contract; returns in builds without INVARIANTS
+ * only. */
 static struct space *
 breach(enum obj_type type, enum breach b, vm_pindex_t at, const char *clause)
 {
@@ -892,7 +894,7 @@ test_P22_checked_in_every_build(void)
 	mended(breach(OBJT_DEVICE, B_LAST_IS_SIZE, 0, "P7"));
 }
 
-/* --- P8, P9: it did not --------------------------------------------------------------------------------- */
+/* --- P8, P9: it did not ----------------------------------------------------------------------- */
 
 static void
 test_P8_BAD_takes_getpages(void)
@@ -946,7 +948,8 @@ left_busy(int answer, const char *clause, const struct cdev_pager_ops *ops, int 
 	teardown(s);
 }
 
-/* A page made, busied and then forgotten: named, or let go; never a thread that waits for itself. */
+/* A page made, busied and then forgotten: named, or let go; never a thread that waits for
+ * itself. */
 static void
 test_P8_BAD_with_pages_left_busied(void)
 {
@@ -1081,7 +1084,8 @@ test_P19_AGAIN_for_ever_is_killable(void)
 	teardown(s);
 }
 
-/* P9: a pager that was woken by a kill answers what it likes; the thread was killed, nothing else. */
+/* P9: a pager that was woken by a kill answers what it likes; the thread was killed, nothing
+ * else. */
 static void
 test_P9_killed_in_the_call_is_no_error(void)
 {
@@ -1116,8 +1120,8 @@ churn_job(void *arg)
 }
 
 /*
- * The fault let go of the map, with its object still locked: change the map, so that it starts over.
- * It let go of all: take its pages away, so that it asks the pager again.
+ * The fault let go of the map, with its object still locked: change the map, so that it starts
+ * over. It let go of all: take its pages away, so that it asks the pager again.
  */
 static void
 churn(void *arg)
@@ -1157,12 +1161,13 @@ test_P19_restarts_for_ever_are_killable(void)
 	teardown(s);
 }
 
-/* --- P11, P12: the map again --------------------------------------------------------------------------- */
+/* --- P11, P12: the map again ------------------------------------------------------------------ */
 
 static struct space *lock_space;
 static struct thread *faulter;
 
-/* With the map write-locked: the pager returns, and the fault waits for the map without the object. */
+/* With the map write-locked: the pager returns, and the fault waits for the map without the
+ * object. */
 static void
 hold_map_then_object(void *arg)
 {
@@ -1392,7 +1397,8 @@ test_P12_forked_meanwhile(void)
 	});
 }
 
-/* The mapping was the last that knew the object: it lives until the call is over, then ends once. */
+/* The mapping was the last that knew the object: it lives until the call is over, then ends
+ * once. */
 static void
 test_R2_object_outlives_the_call(void)
 {
@@ -1446,7 +1452,7 @@ test_R2_object_on_its_way_out_is_not_found(void)
 	vm_phys_fictitious_unreg_range(FAKE_VRAM_BASE, FAKE_VRAM_BASE + FAKE_VRAM_SIZE);
 }
 
-/* --- P13, P15, P24: the clip --------------------------------------------------------------------------- */
+/* --- P13, P15, P24: the clip ------------------------------------------------------------------ */
 
 static void
 test_P13_clip_excludes_page_after_end(void)
@@ -1621,7 +1627,7 @@ test_P15_given_up_pages_are_inactive(void)
 	vm_object_deallocate(object);
 }
 
-/* --- P14: entering ----------------------------------------------------------------------------------- */
+/* --- P14: entering ---------------------------------------------------------------------------- */
 
 static void
 test_P14_entry_protection_not_only_the_faults(void)
@@ -1859,7 +1865,7 @@ test_P16_held_once_although_the_range_was_retried(void)
 	}
 }
 
-/* --- P16 to P24 --------------------------------------------------------------------------------------- */
+/* --- P16 to P24 ------------------------------------------------------------------------------- */
 
 static void
 test_P16_page_comes_back_held(void)
@@ -1954,7 +1960,8 @@ test_P18_pages_mapped_already_are_left_alone(void)
 	}
 }
 
-/* Unmanaged pages cannot be taken out of the maps: another frame at the index replaces the old one. */
+/* Unmanaged pages cannot be taken out of the maps: another frame at the index replaces the old
+ * one. */
 static void
 test_P18_another_frame_is_replaced(void)
 {
@@ -2125,7 +2132,7 @@ test_P24_pages_outside_the_clip_are_counted(void)
 	teardown(s);
 }
 
-/* --- other clauses that the same code serves ------------------------------------------------------------ */
+/* --- other clauses that the same code serves -------------------------------------------------- */
 
 static void
 check_policy(enum obj_type type, const char *name, vm_pindex_t window, uint64_t faults)
@@ -2239,7 +2246,8 @@ revoke_job(void *arg)
 	cdev_pager_revoke(dev.object, 0, NPAGES);
 }
 
-/* Revoked while a call has the pages busied: the revocation waits, then nothing of it stays mapped. */
+/* Revoked while a call has the pages busied: the revocation waits, then nothing of it stays
+ * mapped. */
 static void
 test_R1_revoked_while_a_call_sleeps(void)
 {
@@ -2262,7 +2270,8 @@ test_R1_revoked_while_a_call_sleeps(void)
 	teardown(s);
 }
 
-/* The same handler for frames without pages of their own: one call, clipped, nothing queued or listed. */
+/* The same handler for frames without pages of their own: one call, clipped, nothing queued or
+ * listed. */
 static void
 test_U1_unmanaged_object_is_populated(void)
 {
@@ -2345,7 +2354,7 @@ test_O1_phys_pager_short_of_memory(void)
 	T_EQ(vm_cnt.v_free_count, free_before);
 }
 
-/* --- everything at once, preempted at random ------------------------------------------------------------ */
+/* --- everything at once, preempted at random -------------------------------------------------- */
 
 static struct space *stress_space;
 

@@ -1,5 +1,6 @@
 /*
- * vm_map_remap (mremap): what moves keeps its pages, what grows gets new ones, what fails changes nothing.
+ * vm_map_remap (mremap): what moves keeps its pages, what grows gets new ones, what fails changes
+ * nothing.
  */
 #include "harness.h"
 #include "kern/kmalloc.h"
@@ -99,7 +100,7 @@ file_object(void)
 	return (vnode_pager_allocate(&touch, 16, file_getpage));
 }
 
-/* --- where it goes --------------------------------------------------------------------------------- */
+/* --- where it goes ---------------------------------------------------------------------------- */
 
 static void
 test_grow_in_place(void)
@@ -212,7 +213,7 @@ test_large_moves_keep_their_place_in_a_large_page(void)
 	space_destroy(s);
 }
 
-/* --- what it is ------------------------------------------------------------------------------------ */
+/* --- what it is ------------------------------------------------------------------------------- */
 
 static void
 test_not_mapped_or_not_one_area(void)
@@ -400,7 +401,7 @@ test_wired_memory_moves(void)
 	space_destroy(s);
 }
 
-/* --- what fails changes nothing -------------------------------------------------------------------------- */
+/* --- what fails changes nothing --------------------------------------------------------------- */
 
 static void
 test_ENOMEM_changes_nothing(void)

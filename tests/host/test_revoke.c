@@ -30,7 +30,7 @@ revoke_all(void *arg __unused)
 	new_frames(0, NPAGES);
 }
 
-/* --- R1: which pages go, and when --------------------------------------------------------------- */
+/* --- R1: which pages go, and when ------------------------------------------------------------- */
 
 static void
 test_R1_next_touch_finds_the_new_pages(void)
@@ -163,7 +163,7 @@ test_R1_by_a_thread_that_is_killed(void)
 	device_teardown(s);
 }
 
-/* --- R2: once ----------------------------------------------------------------------------------- */
+/* --- R2: once --------------------------------------------------------------------------------- */
 
 static void
 map_again(void *arg)
@@ -214,7 +214,7 @@ test_R2_a_new_object_waits_for_the_destructor(void)
 	device_teardown(s);
 }
 
-/* --- R3: what is under way starts over ---------------------------------------------------------- */
+/* --- R3: what is under way starts over -------------------------------------------------------- */
 
 /* The call has decided on its frames, then sleeps; they are taken back before it installs them. */
 static void
@@ -384,7 +384,7 @@ test_R3_revoked_between_the_call_and_the_relock(void)
 	device_teardown(s);
 }
 
-/* --- R4: under the driver's lock ---------------------------------------------------------------- */
+/* --- R4: under the driver's lock -------------------------------------------------------------- */
 
 static void
 lock_driver(struct device *d __unused)
@@ -498,7 +498,7 @@ test_R4_last_reference_is_a_faults_that_is_resolved(void)
 	vm_phys_fictitious_unreg_range(FAKE_VRAM_BASE, FAKE_VRAM_BASE + FAKE_VRAM_SIZE);
 }
 
-/* --- P19: progress ------------------------------------------------------------------------------ */
+/* --- P19: progress ---------------------------------------------------------------------------- */
 
 static void
 revoke_again(struct device *d)
@@ -656,7 +656,7 @@ test_P19_the_object_is_kept_while_the_fault_starts_over(void)
 	device_teardown(s);
 }
 
-/* --- at random ---------------------------------------------------------------------------------- */
+/* --- at random -------------------------------------------------------------------------------- */
 
 static struct space *stress_space;
 static uint64_t stale_seen;

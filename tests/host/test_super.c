@@ -1,7 +1,7 @@
 /*
- * Superpages in objects and faults: blocks of device frames put in as one, split, taken out in part, and
- * put back; what the populate contract says of them (docs/populate.md), clause by clause. Over the fake pmap,
- * which knows small entries only: test_pmap.c has the other half.
+ * Superpages in objects and faults: blocks of device frames put in as one, split, taken out in
+ * part, and put back; what the populate contract says of them (docs/populate.md), clause by clause.
+ * Over the fake pmap, which knows small entries only: test_pmap.c has the other half.
  */
 #include "harness.h"
 #include "vm/vm_super.h"
@@ -17,7 +17,7 @@
 
 static vm_page_t frames; /* of VRAM */
 
-/* --- a pager that populates by superpages ------------------------------------------------------------ */
+/* --- a pager that populates by superpages ----------------------------------------------------- */
 
 enum breach { B_NONE, B_INVALID, B_NOT_BUSIED, B_SBUSIED, B_MISSING };
 
@@ -30,7 +30,8 @@ static struct {
 	bool nap, gate_open; /* sleep before the answer, until the gate opens */
 } dev;
 
-/* Busy what stands at i, or put it there: as a superpage if it can be one. Returns the index after it. */
+/* Busy what stands at i, or put it there: as a superpage if it can be one. Returns the index
+ * after it. */
 static vm_pindex_t
 install(vm_object_t object, vm_pindex_t i)
 {
@@ -186,7 +187,7 @@ is_whole(vm_pindex_t b)
 	return (frames[b * SP].block.whole);
 }
 
-/* --- an object and its superpages -------------------------------------------------------------------- */
+/* --- an object and its superpages ------------------------------------------------------------- */
 
 static vm_object_t
 object_make(vm_pindex_t size)
@@ -389,7 +390,7 @@ test_S3_a_page_comes_back(void)
 	object_end(object);
 }
 
-/* --- busy, wired ------------------------------------------------------------------------------------------ */
+/* --- busy, wired ------------------------------------------------------------------------------ */
 
 static void
 busy_sleeper(void *arg)
@@ -469,7 +470,7 @@ test_P14_wirings_are_counted_by_page_and_block(void)
 	object_end(object);
 }
 
-/* --- faults ------------------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static void
 test_S1_a_populate_installs_superpages(void)
@@ -610,7 +611,8 @@ test_P15_page_table_shortage_in_a_superpage(void)
 	}
 }
 
-/* The run before pidx ends in the middle of its superpage; then the one after it finds no memory. */
+/* The run before pidx ends in the middle of its superpage; then the one after it finds no
+ * memory. */
 static void
 test_P15_shortage_after_a_part_of_a_superpage_was_entered(void)
 {
@@ -695,7 +697,7 @@ test_P12_unmapped_meanwhile(void)
 	teardown(s);
 }
 
-/* --- P7: breaches ----------------------------------------------------------------------------------------- */
+/* --- P7: breaches ----------------------------------------------------------------------------- */
 
 static void
 breach(enum breach what, vm_pindex_t at, const char *text)
@@ -736,7 +738,7 @@ test_P7_page_of_a_superpage_missing(void)
 	breach(B_MISSING, SP + 3, "not exclusively busied"); /* split: each speaks for itself */
 }
 
-/* --- resident superpages, shadows ----------------------------------------------------------------------- */
+/* --- resident superpages, shadows ------------------------------------------------------------- */
 
 static void
 test_S1_soft_fault_maps_all_that_the_entry_maps(void)
@@ -795,7 +797,7 @@ test_P4_behind_a_shadow_one_page_at_a_time(void)
 	teardown(s);
 }
 
-/* --- revocation -------------------------------------------------------------------------------------------- */
+/* --- revocation ------------------------------------------------------------------------------- */
 
 static void
 test_R1_revocation_of_a_part_splits(void)
@@ -855,9 +857,10 @@ test_R3_revoked_while_a_populate_is_in_flight(void)
 	teardown(s);
 }
 
-/* --- write-notify --------------------------------------------------------------------------------------- */
+/* --- write-notify ----------------------------------------------------------------------------- */
 
-/* Each page has rights of its own, so pages of one superpage are entered by runs; it is unbusied once. */
+/* Each page has rights of its own, so pages of one superpage are entered by runs; it is unbusied
+ * once. */
 static void
 test_W1_pages_of_one_superpage_with_different_rights(void)
 {
@@ -887,7 +890,7 @@ test_W1_pages_of_one_superpage_with_different_rights(void)
 	teardown(s);
 }
 
-/* --- madvise -------------------------------------------------------------------------------------------------- */
+/* --- madvise ---------------------------------------------------------------------------------- */
 
 static void
 test_S1_allow_superpages_by_range(void)
@@ -914,7 +917,7 @@ test_S1_allow_superpages_by_range(void)
 	teardown(s);
 }
 
-/* --- one object against an array ------------------------------------------------------------------------- */
+/* --- one object against an array -------------------------------------------------------------- */
 
 static vm_page_t at_index[NPAGES]; /* what stands there */
 static vm_object_t random_object;

@@ -1,8 +1,8 @@
 /*
- * fbdemo: one page fault for every page, or one for all of them. Two pieces of the screen are mapped,
- * the upper under the policy `single`, the lower under `whole`, and the same picture is written through
- * both, a page at a time: in slow motion, then at full speed through two new mappings. It ends with
- * what that cost, on the screen and on standard output.
+ * fbdemo: one page fault for every page, or one for all of them. Two pieces of the screen are
+ * mapped, the upper under the policy `single`, the lower under `whole`, and the same picture is
+ * written through both, a page at a time: in slow motion, then at full speed through two new
+ * mappings. It ends with what that cost, on the screen and on standard output.
  *
  * How it knows:
  *   faults        getrusage's ru_majflt before and after the writes. Populating a device's pages is one
@@ -14,8 +14,9 @@
  *   time          the TSC around the writes alone, one word a page; microseconds by the TSC's rate
  *                 against CLOCK_MONOTONIC over the whole run.
  *
- * All else on the screen is drawn with write(2), which faults on no page of VRAM. When both mappings are
- * gone the kernel's object for VRAM is gone with them, so the second round faults again.
+ * All else on the screen is drawn with write(2), which faults on no page of VRAM. When both
+ * mappings are gone the kernel's object for VRAM is gone with them, so the second round faults
+ * again.
  */
 #include "fbdemo/view.h"
 #include "lib/fbdev.h"
@@ -92,8 +93,8 @@ canvas_page(const struct view *v, const struct half *h, size_t page)
 }
 
 /*
- * Write the first word of each of the pages [first, end) and nothing else, and count what that cost.
- * Returns the number of faults.
+ * Write the first word of each of the pages [first, end) and nothing else, and count what that
+ * cost. Returns the number of faults.
  */
 static uint64_t
 half_touch(struct view *v, struct half *h, size_t first, size_t end)
@@ -144,8 +145,8 @@ half_light(struct view *v, struct half *h, size_t page, bool fault)
 }
 
 /*
- * A page at a time, each shown as it is written. It starts slowly, first_ms a page for the first row of
- * cells, and gathers speed.
+ * A page at a time, each shown as it is written. It starts slowly, first_ms a page for the first
+ * row of cells, and gathers speed.
  */
 static void
 slow_motion(struct view *v, struct half *h, unsigned first_ms)

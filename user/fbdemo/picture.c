@@ -1,6 +1,6 @@
 /*
- * A piece of the Mandelbrot set, coloured by the smooth escape time. Pixels that stand out from their
- * neighbours are computed again with four samples.
+ * A piece of the Mandelbrot set, coloured by the smooth escape time. Pixels that stand out from
+ * their neighbours are computed again with four samples.
  */
 #include "fbdemo/picture.h"
 

@@ -3,8 +3,8 @@
  * heading, the picture with a grid of cells beside it, and counters under both.
  *
  * All is drawn in a canvas that has the layout of VRAM, line for line. It reaches the screen in two
- * ways: everything but the pictures by view_show, with write(2), which makes no fault; the pictures by
- * the demo itself, page by page, through the mapping whose faults it counts.
+ * ways: everything but the pictures by view_show, with write(2), which makes no fault; the pictures
+ * by the demo itself, page by page, through the mapping whose faults it counts.
  */
 #pragma once
 

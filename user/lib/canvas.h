@@ -1,6 +1,6 @@
 /*
- * Drawing into memory: rectangles, gradients and text, in 32-bit pixels 0xRRGGBB. Everything is clipped
- * to the canvas.
+ * Drawing into memory: rectangles, gradients and text, in 32-bit pixels 0xRRGGBB. Everything is
+ * clipped to the canvas.
  */
 #pragma once
 

@@ -23,8 +23,8 @@ void fb_close(struct fbdev *fb);
 /* Map len bytes of VRAM from offset, shared, for reading and writing; NULL and errno on failure. */
 volatile uint8_t *fb_map(const struct fbdev *fb, uint64_t offset, size_t len);
 /*
- * Put len bytes at offset with write(2): the kernel copies them through its own mapping, so this makes
- * no page of the device resident and no fault. 0 or an errno.
+ * Put len bytes at offset with write(2): the kernel copies them through its own mapping, so this
+ * makes no page of the device resident and no fault. 0 or an errno.
  */
 int fb_write(const struct fbdev *fb, uint64_t offset, const void *data, size_t len);
 

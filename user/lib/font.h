@@ -21,7 +21,8 @@ struct font {
 int font_load(struct font *font, const char *path);
 /* Is the pixel set? False outside the glyph and for codepoints without one. */
 bool font_pixel(const struct font *font, uint32_t codepoint, int x, int y);
-/* The next codepoint of UTF-8 text, advancing *text; U+FFFD for a byte that is not UTF-8. 0 at the end. */
+/* The next codepoint of UTF-8 text, advancing *text; U+FFFD for a byte that is not UTF-8. 0 at
+ * the end. */
 uint32_t utf8_next(const char **text);
 /* Codepoints in text. */
 size_t utf8_length(const char *text);

@@ -1,6 +1,6 @@
 /*
- * Counting what programs cost: the time-stamp counter, the page faults of this process, the kernel's
- * own counters, and numbers for people to read.
+ * Counting what programs cost: the time-stamp counter, the page faults of this process, the
+ * kernel's own counters, and numbers for people to read.
  */
 #pragma once
 
@@ -31,8 +31,8 @@ uint64_t clock_ns(void);
 void sleep_ns(uint64_t ns);
 
 /*
- * The counter called name from /proc/quire/stats, whose lines are "name value". False where there is
- * no such file or line: value is left as it was.
+ * The counter called name from /proc/quire/stats, whose lines are "name value". False where there
+ * is no such file or line: value is left as it was.
  */
 bool kernel_counter(const char *name, uint64_t *value);
 

@@ -1,6 +1,6 @@
 /*
- * bomb: every process forks until it is told that it cannot. Then all are killed, and the machine is as good
- * as before. Prints what fork said in the end.
+ * bomb: every process forks until it is told that it cannot. Then all are killed, and the machine
+ * is as good as before. Prints what fork said in the end.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,10 +1,11 @@
 /*
- * devargs PATH: good and bad arguments of the calls on mappings, over two mappings of PATH at once (a regular
- * file, made 16 MiB long if it is not there, or a device). A line for each: what, and ok or the errno's name.
+ * devargs PATH: good and bad arguments of the calls on mappings, over two mappings of PATH at once
+ * (a regular file, made 16 MiB long if it is not there, or a device). A line for each: what, and ok
+ * or the errno's name.
  *
- * Each case begins with the same arena: A, all of PATH, shared and writable, at its start; B, all of PATH,
- * private and read-only, after a gap; the rest unmapped, but for a wall after B. All is done twice, the second
- * time without a word; then the kernel's counts must be what they were.
+ * Each case begins with the same arena: A, all of PATH, shared and writable, at its start; B, all
+ * of PATH, private and read-only, after a gap; the rest unmapped, but for a wall after B. All is
+ * done twice, the second time without a word; then the kernel's counts must be what they were.
  */
 #define _GNU_SOURCE
 #include "gauges.h"
@@ -76,7 +77,8 @@ set_arena(void)
 	mmap((void *)WALL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-/* Whoever reads the mappings finds them sound: write(2) takes a byte here and there, or says EFAULT. */
+/* Whoever reads the mappings finds them sound: write(2) takes a byte here and there, or says
+ * EFAULT. */
 static void
 look(unsigned long start)
 {

@@ -1,6 +1,6 @@
 /*
- * Locked memory, of a device and other; and the kernel's copies to and from VRAM that nobody touched yet. Lines
- * "name number"; the counts of the kernel before and after must be the same.
+ * Locked memory, of a device and other; and the kernel's copies to and from VRAM that nobody
+ * touched yet. Lines "name number"; the counts of the kernel before and after must be the same.
  */
 #define _GNU_SOURCE
 #include "gauges.h"
@@ -155,7 +155,8 @@ fill(unsigned char *p, unsigned int seed)
 		p[i] = (unsigned char)(i * 7 + i / PAGE + seed);
 }
 
-/* Each with a new mapping of VRAM that nobody has touched: the pages of the object are gone, too. */
+/* Each with a new mapping of VRAM that nobody has touched: the pages of the object are gone,
+ * too. */
 static void
 copies(void)
 {

@@ -1,6 +1,6 @@
 /*
- * Private and read-only mappings of VRAM. Without an argument: what is seen and what is changed, as lines "name
- * number". write-shared, write-private: write a mapping that was made to read.
+ * Private and read-only mappings of VRAM. Without an argument: what is seen and what is changed, as
+ * lines "name number". write-shared, write-private: write a mapping that was made to read.
  */
 #include "gauges.h"
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /*
- * /proc/self/smaps over three mappings of VRAM: whole, whole by small entries, and whole with a part
- * locked. A line for each: kB that are resident, kB by 2 MiB entries, kB locked, and whether superpages
- * were refused; then the names of all fields.
+ * /proc/self/smaps over three mappings of VRAM: whole, whole by small entries, and whole with a
+ * part locked. A line for each: kB that are resident, kB by 2 MiB entries, kB locked, and whether
+ * superpages were refused; then the names of all fields.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -85,7 +85,7 @@ map(void *at, size_t length, int flags, size_t offset)
 	return (p);
 }
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static void
 measure(const char *name, int advise)
@@ -117,7 +117,7 @@ table(void)
 	measure("again", 0);
 }
 
-/* --- one page, by all ways ------------------------------------------------------------------------- */
+/* --- one page, by all ways -------------------------------------------------------------------- */
 
 /* The kernel copies as the program itself could: EFAULT instead of a signal. */
 static int
@@ -175,7 +175,7 @@ check_page(volatile unsigned char *p, size_t page, int rights, unsigned char byt
 	}
 }
 
-/* --- parts --------------------------------------------------------------------------------------------- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 static void
 check_all(volatile unsigned char *p, size_t from, size_t to, int rights)
@@ -254,7 +254,7 @@ die(const char *how)
 	printf("still alive\n");
 }
 
-/* --- at random ------------------------------------------------------------------------------------------- */
+/* --- at random -------------------------------------------------------------------------------- */
 
 static uint64_t state;
 
@@ -344,7 +344,7 @@ random_steps(long steps)
 	printf("demotions %d\n", count("superpages_demoted") > 10);
 }
 
-/* --- counts back where they were -------------------------------------------------------------------------- */
+/* --- counts back where they were -------------------------------------------------------------- */
 
 static const char *const counts[] = {"pages_free", "pages_wired",  "pages_busied",
 				     "objects",    "map_entries",  "pv_entries",

@@ -1,6 +1,7 @@
 /*
- * Time stamps under --icount, where one tick is one instruction: mmap of all VRAM, its first touch, touching
- * every page, and munmap; by small entries, then by superpages. The least of some runs each.
+ * Time stamps under --icount, where one tick is one instruction: mmap of all VRAM, its first touch,
+ * touching every page, and munmap; by small entries, then by superpages. The least of some runs
+ * each.
  */
 #include <fcntl.h>
 #include <linux/fb.h>

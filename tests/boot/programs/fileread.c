@@ -1,6 +1,6 @@
 /*
- * fileread WINDOW...: for each size of the fault-around window, the faults that it takes to read a mapped file of
- * 256 pages, forwards and backwards; and of one with a hole.
+ * fileread WINDOW...: for each size of the fault-around window, the faults that it takes to read a
+ * mapped file of 256 pages, forwards and backwards; and of one with a hole.
  */
 #include "gauges.h"
 #include <sys/mman.h>

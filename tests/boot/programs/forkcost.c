@@ -1,7 +1,7 @@
 /*
  * forkcost: instructions that copy-on-write, fork and exec take (with --icount a tick is one).
- * forkcost stats: after hundreds of processes and threads the kernel's counts are what they were; prints
- * the lines of /proc/quire/stats that differ.
+ * forkcost stats: after hundreds of processes and threads the kernel's counts are what they were;
+ * prints the lines of /proc/quire/stats that differ.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /*
- * forks [CASE...]: processes begin, run programs, end and are waited for. Prints the same on Linux. With
- * "exec N" it is the program that others run: it prints its arguments and exits with N.
+ * forks [CASE...]: processes begin, run programs, end and are waited for. Prints the same on Linux.
+ * With "exec N" it is the program that others run: it prints its arguments and exits with N.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -57,7 +57,7 @@ start(void (*fn)(void))
 	return (pid);
 }
 
-/* --- memory ------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static char *anon, *shared, *file_private, *file_shared, *unmade;
 
@@ -140,7 +140,7 @@ case_locked(void)
 	munlock(anon, 16384);
 }
 
-/* --- ends --------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void
 abort_child(void)
@@ -240,7 +240,7 @@ case_wait(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-/* --- families ------------------------------------------------------------------------------------- */
+/* --- families --------------------------------------------------------------------------------- */
 
 static void
 orphan(void)
@@ -282,7 +282,7 @@ case_family(void)
 		;
 }
 
-/* --- descriptors and other things that are inherited ---------------------------------------------------- */
+/* --- descriptors and other things that are inherited ------------------------------------------ */
 
 static int fd;
 
@@ -351,7 +351,7 @@ case_fpu(void)
 	check("FPU state", WEXITSTATUS(wait_for(pid)), 1);
 }
 
-/* --- exec ------------------------------------------------------------------------------------------- */
+/* --- exec ------------------------------------------------------------------------------------- */
 
 static char *const env[] = {"A=1", "B=two words", NULL};
 
@@ -460,7 +460,7 @@ case_vfork(void)
 	check("vforked program", WEXITSTATUS(wait_for(pid)), 6);
 }
 
-/* --- clone ------------------------------------------------------------------------------------------ */
+/* --- clone ------------------------------------------------------------------------------------ */
 
 static int
 clone_fn(void *arg)
@@ -497,7 +497,7 @@ case_clone(void)
 	check("clone3", WEXITSTATUS(wait_for(pid)), 8);
 }
 
-/* --- many ---------------------------------------------------------------------------------------------- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 /* Each the child of the one before; each waits for its own. */
 static void

@@ -1,5 +1,6 @@
 /*
- * The kernel's counts for a test program: /proc/quire/stats, faults, and whether what was taken was given back.
+ * The kernel's counts for a test program: /proc/quire/stats, faults, and whether what was taken was
+ * given back.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * racers DEVICE CASE: threads, or a parent and its child, at one mapping of a test device whose pager
- * sleeps in populate until all have come (drivers/testdev_ioctl.h). Prints what each saw, in the order of
- * the racers, and how often the pager was called.
+ * racers DEVICE CASE: threads, or a parent and its child, at one mapping of a test device whose
+ * pager sleeps in populate until all have come (drivers/testdev_ioctl.h). Prints what each saw, in
+ * the order of the racers, and how often the pager was called.
  *
  *   same        two threads write to the same page        (P21)
  *   neighbours  two threads write to two pages of the range

@@ -1,7 +1,8 @@
 /*
- * testdev DEVICE STEP...: ask the device's pager for something (drivers/testdev_ioctl.h), touch, and say
- * what came of it, a line for each step. Pages go by their index in the device; page i is mapped at
- * BASE + i pages, so that there is room about every mapping. A page is known by its first word.
+ * testdev DEVICE STEP...: ask the device's pager for something (drivers/testdev_ioctl.h), touch,
+ * and say what came of it, a line for each step. Pages go by their index in the device; page i is
+ * mapped at BASE + i pages, so that there is room about every mapping. A page is known by its first
+ * word.
  *
  *   set[:KEY=VALUE]...   the request, for one call unless times= says more; see set()
  *   map:FIRST:COUNT:HOW  HOW: letters of r w x, p (private), l (MAP_LOCKED); prints nothing if it works
@@ -61,7 +62,7 @@ rights(const char *how)
 		(strchr(how, 'x') != NULL ? PROT_EXEC : 0));
 }
 
-/* --- requests --------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static unsigned
 choose(const char *word, const char *const *names, const char *key)
@@ -90,8 +91,8 @@ static const struct {
     {"first", TESTDEV_RANGE},     {"claim", TESTDEV_CLAIM},
 };
 
-/* KEY=VALUE: times first last claim claim_last at sleep kill (ms) answer breach action; from and pages:
- * where the action is; prot: letters. KEY alone: reverse leave short nogetpages. */
+/* KEY=VALUE: times first last claim claim_last at sleep kill (ms) answer breach action; from and
+ * pages: where the action is; prot: letters. KEY alone: reverse leave short nogetpages. */
 static void
 set_key(struct testdev_request *q, const char *key, const char *value)
 {
@@ -207,7 +208,7 @@ show_page(unsigned long index)
 	printf("\n");
 }
 
-/* --- counters ----------------------------------------------------------------------------------------- */
+/* --- counters --------------------------------------------------------------------------------- */
 
 static void
 read_stats(char *buf)
@@ -270,7 +271,7 @@ mark(void)
 	then = record();
 }
 
-/* --- touching ----------------------------------------------------------------------------------------- */
+/* --- touching --------------------------------------------------------------------------------- */
 
 static void
 map(unsigned long first, unsigned long count, const char *how)

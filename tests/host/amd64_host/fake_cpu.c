@@ -1,6 +1,6 @@
 /*
- * The machine of test_pmap: RAM at the direct map's address, and a CPU with a TLB and a cache of table
- * entries. Owns what the CPU remembers.
+ * The machine of test_pmap: RAM at the direct map's address, and a CPU with a TLB and a cache of
+ * table entries. Owns what the CPU remembers.
  */
 #include "harness.h"
 #include "fake_cpu.h"

@@ -1,6 +1,6 @@
 /*
- * The host tests' machine: what a pmap and a vm_page hold for tests/host/fake_pmap.c. Same names and
- * bounds as kernel/amd64/machine/pmap_md.h.
+ * The host tests' machine: what a pmap and a vm_page hold for tests/host/fake_pmap.c. Same names
+ * and bounds as kernel/amd64/machine/pmap_md.h.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * kernel/amd64/amd64.h for the host: what pmap.c and pmap_pv.c use of it. The instructions go to the CPU
- * of fake_cpu.c, which remembers translations as a real one may.
+ * kernel/amd64/amd64.h for the host: what pmap.c and pmap_pv.c use of it. The instructions go to
+ * the CPU of fake_cpu.c, which remembers translations as a real one may.
  */
 #pragma once
 
