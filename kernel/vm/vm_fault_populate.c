@@ -194,7 +194,7 @@ populate_breach(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last, cons
  * P11, P12: map before object, so a lock that is not to be had at once costs the object lock; the
  * pages are busied and stay. False when the map changed. Waiting here with busied pages is safe
  * because nobody waits for a device's or a file's busy page with the map locked (vm_map.c:
- * entry_free_pages).
+ * vm_map_entry_free_pages).
  */
 static bool
 populate_relock(struct faultstate *fs)

@@ -1,17 +1,15 @@
 /*
- * Maps: inserting, removing and changing ranges, and the lookup that begins each fault. The tree is
- * in vm_map_tree.c, mremap in vm_map_remap.c. Owns the entries; each holds a reference to its
- * object and to its file's name.
+ * Maps: entries that come, go, split and merge, and the lookup that begins each fault. The tree is
+ * in vm_map_tree.c, what else is done to ranges in vm_map_range.c, _wire.c, _remap.c and _fork.c.
+ * Owns the entries; each holds a reference to its object and to its file's name.
  *
  * Objects are let go only after the map is unlocked: a destructor may sleep, or want this map.
  */
 #include "vm/vm_map_entry.h"
-#include "vm/vm_fault.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
-#include "kern/sysctl.h"
 
 void
 vm_map_lock(vm_map_t map)
@@ -46,24 +44,14 @@ vm_map_lookup_entry(vm_map_t map, vm_offset_t addr)
 	return (e != &map->header && addr < e->end ? e : NULL);
 }
 
-static vm_map_entry_t
-entry_next(vm_map_t map, vm_map_entry_t e)
-{
-	return (e->next != &map->header ? e->next : NULL);
-}
-
 vm_map_entry_t
 vm_map_entry_at_or_after(vm_map_t map, vm_offset_t addr)
 {
 	vm_map_entry_t e = vm_map_tree_le(map, addr);
 
 	rw_assert_locked(&map->lock);
-	return (e != &map->header && addr < e->end ? e : entry_next(map, e));
+	return (e != &map->header && addr < e->end ? e : vm_map_entry_next(map, e));
 }
-
-#define ENTRY_RANGE_FOREACH(e, map, from, to)                                             \
-	for ((e) = vm_map_entry_at_or_after(map, from); (e) != NULL && (e)->start < (to); \
-	     (e) = entry_next(map, e))
 
 void
 vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
@@ -299,36 +287,8 @@ vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_m
 	return (rv);
 }
 
-/* The top-most page of the chain at pindex gives back the wiring that this map took. */
-static void
-object_unwire(vm_object_t object, vm_pindex_t pindex)
-{
-	vm_page_t m;
-
-	object = vm_object_walk(object, &pindex, &m);
-	if (m != NULL && m->wire_count != 0) {
-		vm_page_unwire(m);
-		if (m->wire_count == 0 && !vm_page_unit(m)->valid && vm_page_tryxbusy(m))
-			vm_page_free(m); /* its object let go of it while it was wired */
-	}
-	VM_OBJECT_UNLOCK(object);
-}
-
-static void
-entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end)
-{
-	pmap_unwire(map->pmap, e->start, end);
-	for (vm_offset_t va = e->start; e->object != NULL && va < end; va += PAGE_SIZE)
-		object_unwire(e->object, atop(e->offset + (va - e->start)));
-}
-
-/*
- * Free the pages that only [start, end) of e could reach. The map is locked, so a busy page must
- * belong to somebody who does not wait for the map: true of anonymous memory, which has no
- * populate.
- */
-static void
-entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+void
+vm_map_entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 {
 	vm_object_t object = e->object;
 
@@ -359,14 +319,14 @@ vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_en
 	if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
 		return (KERN_RESOURCE_SHORTAGE);
 	for (e = vm_map_entry_at_or_after(map, start); e != NULL && e->start < end; e = next) {
-		next = entry_next(map, e);
+		next = vm_map_entry_next(map, e);
 		if (e->wired_count != 0)
-			entry_unwire(map, e, e->end);
+			vm_map_entry_unwire(map, e, e->end);
 		pmap_remove(map->pmap, e->start, e->end);
 		vm_map_entry_unlink(map, e);
 		map->size -= e->end - e->start;
 		if (e->object != NULL && e->object->ref_count > 1)
-			entry_free_pages(e, e->start, e->end);
+			vm_map_entry_free_pages(e, e->start, e->end);
 		e->right = *dead;
 		*dead = e;
 	}
@@ -410,9 +370,8 @@ vm_map_destroy(vm_map_t map)
 	KASSERT(map->nentries == 0 && map->size == 0, ("a destroyed map keeps entries"));
 }
 
-/* The end of what is mapped without a hole from start, at most end. */
-static vm_offset_t
-mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end)
+vm_offset_t
+vm_map_mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
 
@@ -422,305 +381,6 @@ mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end)
 		start = e->end;
 	}
 	return (MIN(start, end));
-}
-
-/* The same for entries whose max_protection allows prot; *rv says what stopped it. */
-static vm_offset_t
-protectable_until(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot, int *rv)
-{
-	vm_offset_t stop = mapped_until(map, start, end);
-	vm_map_entry_t e;
-
-	*rv = stop < end ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
-	ENTRY_RANGE_FOREACH (e, map, start, stop) {
-		if ((prot & ~e->max_protection) != 0) {
-			*rv = KERN_PROTECTION_FAILURE;
-			return (MAX(e->start, start));
-		}
-	}
-	return (stop);
-}
-
-int
-vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
-{
-	vm_offset_t stop;
-	vm_map_entry_t e;
-	int rv;
-
-	vm_map_lock_range(map, start, end);
-	stop = protectable_until(map, start, end, prot, &rv);
-	if (stop > start && vm_map_clip_range(map, start, stop) != KERN_SUCCESS)
-		rv = KERN_RESOURCE_SHORTAGE;
-	if (stop == start || rv == KERN_RESOURCE_SHORTAGE) {
-		vm_map_unlock(map);
-		return (rv);
-	}
-	ENTRY_RANGE_FOREACH (e, map, start, stop) {
-		if ((e->protection & ~prot) != 0)
-			pmap_protect(map->pmap, e->start, e->end, prot);
-		e->protection = prot;
-		e = vm_map_entry_simplify(map, e);
-	}
-	e = vm_map_entry_at_or_after(map, stop);
-	if (e != NULL)
-		vm_map_entry_simplify(map, e);
-	vm_map_unlock(map);
-	return (rv);
-}
-
-/* A private entry whose pages others see too, or that stands in front of such: to drop its own
- * pages would not show what was there before all writes. */
-static bool
-entry_hides_writes(vm_map_entry_t e)
-{
-	vm_object_t object = e->object;
-	bool hides;
-
-	if (object == NULL || object->type != OBJT_ANON || (e->eflags & MAP_ENTRY_SHARED) != 0)
-		return (false);
-	VM_OBJECT_RLOCK(object);
-	hides = (e->eflags & MAP_ENTRY_NEEDS_COPY) != 0 ||
-		(object->backing_object != NULL && object->backing_object->type == OBJT_ANON);
-	VM_OBJECT_UNLOCK(object);
-	return (hides);
-}
-
-/* Let part of such an entry begin anew: in front of the file that its chain ends in, or of
- * nothing. */
-static int
-entry_renew(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_object_t old, bottom;
-	vm_pindex_t pindex;
-	vm_map_entry_t e;
-
-	if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
-		return (KERN_RESOURCE_SHORTAGE);
-	e = vm_map_lookup_entry(map, start);
-	old = e->object;
-	pindex = atop(e->offset);
-	bottom = vm_object_walk(old, &pindex, NULL);
-	e->object = bottom->type != OBJT_ANON ? bottom : NULL;
-	e->offset = e->object != NULL ? ptoa(pindex) : 0;
-	e->eflags &= ~MAP_ENTRY_NEEDS_COPY;
-	if (e->object != NULL) {
-		e->eflags |= MAP_ENTRY_NEEDS_COPY;
-		vm_object_reference(bottom);
-	}
-	VM_OBJECT_UNLOCK(bottom);
-	vm_object_deallocate(old); /* anonymous: nothing of it wants this map */
-	return (KERN_SUCCESS);
-}
-
-int
-vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_offset_t from, to;
-	vm_map_entry_t e;
-	int rv = KERN_SUCCESS;
-
-	vm_map_lock(map);
-	if (mapped_until(map, start, end) < end)
-		rv = KERN_INVALID_ADDRESS;
-	ENTRY_RANGE_FOREACH (e, map, start, end) {
-		if (e->wired_count != 0 ||
-		    (e->eflags & (MAP_ENTRY_ONFAULT | MAP_ENTRY_DEVICE)) != 0) {
-			rv = KERN_INVALID_ARGUMENT;
-			break;
-		}
-		from = MAX(e->start, start);
-		to = MIN(e->end, end);
-		pmap_remove(map->pmap, from, to);
-		if (!entry_hides_writes(e)) {
-			entry_free_pages(e, from, to);
-		} else if (entry_renew(map, from, to) != KERN_SUCCESS) {
-			rv = KERN_RESOURCE_SHORTAGE;
-			break;
-		}
-	}
-	vm_map_unlock(map);
-	return (rv);
-}
-
-uint32_t vm_superpages = 1;
-SYSCTL_UINT(superpages, "vm/superpages", vm_superpages, 1);
-
-int
-vm_map_allow_superpages(vm_map_t map, vm_offset_t start, vm_offset_t end, bool allow)
-{
-	vm_offset_t stop;
-	vm_map_entry_t e;
-	int rv;
-
-	vm_map_lock_range(map, start, end);
-	stop = mapped_until(map, start, end);
-	rv = vm_map_clip_range(map, start, stop);
-	ENTRY_RANGE_FOREACH (e, map, start, rv == KERN_SUCCESS ? stop : start) {
-		e->eflags = (e->eflags & ~MAP_ENTRY_NOSUPER) | (allow ? 0 : MAP_ENTRY_NOSUPER);
-		e = vm_map_entry_simplify(map, e);
-	}
-	e = vm_map_entry_at_or_after(map, stop);
-	if (e != NULL)
-		vm_map_entry_simplify(map, e);
-	vm_map_unlock(map);
-	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
-}
-
-vm_pindex_t
-vm_map_mincore(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *resident)
-{
-	vm_object_t object;
-	vm_map_entry_t e;
-	vm_pindex_t pindex;
-	vm_page_t m;
-
-	vm_map_lock_read(map);
-	end = mapped_until(map, start, end);
-	for (vm_offset_t va = start; va < end; va += PAGE_SIZE) {
-		e = vm_map_lookup_entry(map, va);
-		*resident = 0;
-		if ((object = e->object) != NULL) {
-			pindex = atop(e->offset + (va - e->start));
-			object = vm_object_walk(object, &pindex, &m);
-			*resident = m != NULL && vm_page_unit(m)->valid;
-			VM_OBJECT_UNLOCK(object);
-		}
-		resident++;
-	}
-	vm_map_unlock_read(map);
-	return (atop(end - start));
-}
-
-/* A wiring fault for each page, as for a write where the entry allows it: so COW is settled now. */
-static int
-wire_pages(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
-{
-	int rv = KERN_SUCCESS;
-
-	for (*done = start; *done < end; *done += PAGE_SIZE) {
-		rv = vm_fault(map, *done, VM_PROT_WRITE, VM_FAULT_WIRE, NULL);
-		if (rv == KERN_PROTECTION_FAILURE)
-			rv = vm_fault(map, *done, VM_PROT_READ, VM_FAULT_WIRE, NULL);
-		if (rv != KERN_SUCCESS)
-			break;
-	}
-	return (rv);
-}
-
-/* Wire the pages of the entries that are not wired yet; *done says how far that went. */
-static int
-wire_marked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
-{
-	vm_offset_t stop;
-	vm_map_entry_t e;
-	bool fresh;
-	int rv;
-
-	for (*done = start; *done < end;) {
-		vm_map_lock_read(map);
-		e = vm_map_lookup_entry(map, *done);
-		KASSERT(e != NULL, ("a range being wired has a hole at %#lx", *done));
-		stop = MIN(e->end, end);
-		fresh = e->wired_count == 1;
-		vm_map_unlock_read(map);
-		rv = fresh ? wire_pages(map, *done, stop, done) : KERN_SUCCESS;
-		if (rv != KERN_SUCCESS)
-			return (rv);
-		*done = stop;
-	}
-	return (KERN_SUCCESS);
-}
-
-static void
-unwire_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t wired_to)
-{
-	vm_map_entry_t e;
-
-	rw_assert_wlocked(&map->lock);
-	ENTRY_RANGE_FOREACH (e, map, start, end) {
-		if ((e->eflags & MAP_ENTRY_ONFAULT) != 0) {
-			e->eflags &= ~MAP_ENTRY_ONFAULT;
-			pmap_unwire(map->pmap, e->start, e->end);
-		}
-		if (e->wired_count != 0 && --e->wired_count == 0 && wired_to > e->start)
-			entry_unwire(map, e, MIN(e->end, wired_to));
-		e = vm_map_entry_simplify(map, e);
-	}
-	e = vm_map_entry_at_or_after(map, end);
-	if (e != NULL)
-		vm_map_entry_simplify(map, e);
-}
-
-int
-vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_map_entry_t e;
-	vm_offset_t done;
-	int rv;
-
-	vm_map_lock_range(map, start, end);
-	rv = mapped_until(map, start, end) < end ? KERN_INVALID_ADDRESS
-						 : vm_map_clip_range(map, start, end);
-	if (rv != KERN_SUCCESS) {
-		vm_map_unlock(map);
-		return (rv);
-	}
-	ENTRY_RANGE_FOREACH (e, map, start, end) {
-		e->wired_count++;
-		e->eflags = (e->eflags & ~MAP_ENTRY_ONFAULT) | MAP_ENTRY_TRANSITION;
-		map->ntransition++;
-	}
-	vm_map_unlock(map);
-	rv = wire_marked(map, start, end, &done);
-	vm_map_lock(map);
-	ENTRY_RANGE_FOREACH (e, map, start, end) {
-		map->ntransition--;
-		e->eflags &= ~MAP_ENTRY_TRANSITION;
-		if (rv == KERN_SUCCESS)
-			e = vm_map_entry_simplify(map, e);
-	}
-	if (rv != KERN_SUCCESS)
-		unwire_locked(map, start, end, done);
-	vm_map_unlock(map);
-	wakeup(map);
-	return (rv);
-}
-
-int
-vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_offset_t stop;
-	vm_map_entry_t e;
-	int rv;
-
-	vm_map_lock_range(map, start, end);
-	stop = mapped_until(map, start, end);
-	rv = vm_map_clip_range(map, start, stop);
-	ENTRY_RANGE_FOREACH (e, map, start, stop) {
-		if (rv != KERN_SUCCESS || e->wired_count != 0)
-			continue;
-		e->eflags |= MAP_ENTRY_ONFAULT;
-		pmap_remove(map->pmap, e->start, e->end); /* they come back wired */
-		e = vm_map_entry_simplify(map, e);
-	}
-	vm_map_unlock(map);
-	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
-}
-
-int
-vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_offset_t stop;
-	int rv;
-
-	vm_map_lock_range(map, start, end);
-	stop = mapped_until(map, start, end);
-	rv = vm_map_clip_range(map, start, stop);
-	if (rv == KERN_SUCCESS)
-		unwire_locked(map, start, stop, stop);
-	vm_map_unlock(map);
-	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
 }
 
 /*

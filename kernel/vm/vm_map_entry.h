@@ -1,6 +1,7 @@
 /*
- * What the files of the map (vm_map.c, vm_map_remap.c) share; private to them. The map is
- * write-locked in all but vm_map_lock_range, which locks it, and vm_map_free_dead.
+ * What the files of the map share; private to them: vm_map.c (entries), vm_map_range.c (rights and
+ * advice), vm_map_wire.c, vm_map_remap.c, vm_map_fork.c. The map is write-locked in all but
+ * vm_map_lock_range, which locks it, and vm_map_free_dead; to look at, read-locked.
  */
 #pragma once
 
@@ -22,3 +23,24 @@ int vm_map_insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length,
 int vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *dead);
 /* Free entries that were removed. The map is unlocked. */
 void vm_map_free_dead(vm_map_t map, vm_map_entry_t dead);
+/* The end of what is mapped without a hole from start, at most end. */
+vm_offset_t vm_map_mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/*
+ * Free the pages that only [start, end) of e could reach. The map is locked, so a busy page must
+ * belong to somebody who does not wait for the map: true of anonymous memory, which has no
+ * populate.
+ */
+void vm_map_entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end);
+/* Undo the wiring of e up to end. */
+void vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end);
+
+/* The entry after e, or NULL. */
+static inline vm_map_entry_t
+vm_map_entry_next(vm_map_t map, vm_map_entry_t e)
+{
+	return (e->next != &map->header ? e->next : NULL);
+}
+
+#define ENTRY_RANGE_FOREACH(e, map, from, to)                                             \
+	for ((e) = vm_map_entry_at_or_after(map, from); (e) != NULL && (e)->start < (to); \
+	     (e) = vm_map_entry_next(map, e))

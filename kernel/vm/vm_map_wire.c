@@ -1,0 +1,164 @@
+/*
+ * Wiring a range of a map: mlock and its kin. An entry says how often it is wired; a page of it is
+ * wired once for the map, by a fault, and gives that back when the entry's count falls to 0. While
+ * pages are wired the map is unlocked, and the entries are marked: who would change them waits.
+ */
+#include "vm/vm_fault.h"
+#include "vm/vm_map_entry.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "kern/panic.h"
+
+/* The top-most page of the chain at pindex gives back the wiring that this map took. */
+static void
+object_unwire(vm_object_t object, vm_pindex_t pindex)
+{
+	vm_page_t m;
+
+	object = vm_object_walk(object, &pindex, &m);
+	if (m != NULL && m->wire_count != 0) {
+		vm_page_unwire(m);
+		if (m->wire_count == 0 && !vm_page_unit(m)->valid && vm_page_tryxbusy(m))
+			vm_page_free(m); /* its object let go of it while it was wired */
+	}
+	VM_OBJECT_UNLOCK(object);
+}
+
+void
+vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end)
+{
+	pmap_unwire(map->pmap, e->start, end);
+	for (vm_offset_t va = e->start; e->object != NULL && va < end; va += PAGE_SIZE)
+		object_unwire(e->object, atop(e->offset + (va - e->start)));
+}
+
+/* A wiring fault for each page, as for a write where the entry allows it: so COW is settled now. */
+static int
+wire_pages(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
+{
+	int rv = KERN_SUCCESS;
+
+	for (*done = start; *done < end; *done += PAGE_SIZE) {
+		rv = vm_fault(map, *done, VM_PROT_WRITE, VM_FAULT_WIRE, NULL);
+		if (rv == KERN_PROTECTION_FAILURE)
+			rv = vm_fault(map, *done, VM_PROT_READ, VM_FAULT_WIRE, NULL);
+		if (rv != KERN_SUCCESS)
+			break;
+	}
+	return (rv);
+}
+
+/* Wire the pages of the entries that are not wired yet; *done says how far that went. */
+static int
+wire_marked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
+{
+	vm_offset_t stop;
+	vm_map_entry_t e;
+	bool fresh;
+	int rv;
+
+	for (*done = start; *done < end;) {
+		vm_map_lock_read(map);
+		e = vm_map_lookup_entry(map, *done);
+		KASSERT(e != NULL, ("a range being wired has a hole at %#lx", *done));
+		stop = MIN(e->end, end);
+		fresh = e->wired_count == 1;
+		vm_map_unlock_read(map);
+		rv = fresh ? wire_pages(map, *done, stop, done) : KERN_SUCCESS;
+		if (rv != KERN_SUCCESS)
+			return (rv);
+		*done = stop;
+	}
+	return (KERN_SUCCESS);
+}
+
+static void
+unwire_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t wired_to)
+{
+	vm_map_entry_t e;
+
+	rw_assert_wlocked(&map->lock);
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		if ((e->eflags & MAP_ENTRY_ONFAULT) != 0) {
+			e->eflags &= ~MAP_ENTRY_ONFAULT;
+			pmap_unwire(map->pmap, e->start, e->end);
+		}
+		if (e->wired_count != 0 && --e->wired_count == 0 && wired_to > e->start)
+			vm_map_entry_unwire(map, e, MIN(e->end, wired_to));
+		e = vm_map_entry_simplify(map, e);
+	}
+	e = vm_map_entry_at_or_after(map, end);
+	if (e != NULL)
+		vm_map_entry_simplify(map, e);
+}
+
+int
+vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+	vm_offset_t done;
+	int rv;
+
+	vm_map_lock_range(map, start, end);
+	rv = vm_map_mapped_until(map, start, end) < end ? KERN_INVALID_ADDRESS
+							: vm_map_clip_range(map, start, end);
+	if (rv != KERN_SUCCESS) {
+		vm_map_unlock(map);
+		return (rv);
+	}
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		e->wired_count++;
+		e->eflags = (e->eflags & ~MAP_ENTRY_ONFAULT) | MAP_ENTRY_TRANSITION;
+		map->ntransition++;
+	}
+	vm_map_unlock(map);
+	rv = wire_marked(map, start, end, &done);
+	vm_map_lock(map);
+	ENTRY_RANGE_FOREACH (e, map, start, end) {
+		map->ntransition--;
+		e->eflags &= ~MAP_ENTRY_TRANSITION;
+		if (rv == KERN_SUCCESS)
+			e = vm_map_entry_simplify(map, e);
+	}
+	if (rv != KERN_SUCCESS)
+		unwire_locked(map, start, end, done);
+	vm_map_unlock(map);
+	wakeup(map);
+	return (rv);
+}
+
+int
+vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_offset_t stop;
+	vm_map_entry_t e;
+	int rv;
+
+	vm_map_lock_range(map, start, end);
+	stop = vm_map_mapped_until(map, start, end);
+	rv = vm_map_clip_range(map, start, stop);
+	ENTRY_RANGE_FOREACH (e, map, start, stop) {
+		if (rv != KERN_SUCCESS || e->wired_count != 0)
+			continue;
+		e->eflags |= MAP_ENTRY_ONFAULT;
+		pmap_remove(map->pmap, e->start, e->end); /* they come back wired */
+		e = vm_map_entry_simplify(map, e);
+	}
+	vm_map_unlock(map);
+	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
+}
+
+int
+vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_offset_t stop;
+	int rv;
+
+	vm_map_lock_range(map, start, end);
+	stop = vm_map_mapped_until(map, start, end);
+	rv = vm_map_clip_range(map, start, stop);
+	if (rv == KERN_SUCCESS)
+		unwire_locked(map, start, stop, stop);
+	vm_map_unlock(map);
+	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
+}
