@@ -76,7 +76,10 @@ static void
 change_begin(struct pmap_change *c, pmap_t pmap)
 {
 	mtx_assert_owned(&pmap_mtx);
-	*c = (struct pmap_change){.pmap = pmap, .lo = UINT64_MAX};
+	c->pmap = pmap;
+	c->lo = UINT64_MAX;
+	c->hi = 0;
+	c->range.size = 0;
 	TAILQ_INIT(&c->free);
 }
 
@@ -217,10 +220,14 @@ static inline vm_page_t
 entry_page(struct pmap_change *c, uint64_t entry)
 {
 	vm_paddr_t pa = entry & PG_FRAME;
+	vm_page_t m;
 
-	if (pa - c->range.start >= c->range.size)
-		vm_phys_find(pa, &c->range);
-	return (&c->range.pages[atop(pa - c->range.start)]);
+	if (pa - c->range.start < c->range.size)
+		return (&c->range.pages[atop(pa - c->range.start)]);
+	m = PHYS_TO_VM_PAGE(pa);
+	if (__predict_false((m->flags & PG_FICTITIOUS) != 0))
+		vm_phys_find(pa, &c->range); /* which is slow; many neighbours are to come */
+	return (m);
 }
 
 static void
@@ -265,6 +272,25 @@ static inline uint64_t __attribute__((always_inline)) entries_take(uint64_t *e, 
 	return (taken);
 }
 
+/* Empty the entry at e and what continues it, at most max; how many, and what bits they had. */
+static uint64_t __attribute__((noinline)) take_run(uint64_t *e, uint64_t max, uint64_t *taken)
+{
+	uint64_t expect = *e, n;
+
+	*taken = 0;
+	for (n = 0; n + BATCH <= max && run_of(&e[n], expect + ptoa(n), BATCH); n += BATCH)
+		*taken |= entries_take(&e[n], BATCH);
+	for (; n < max && run_of(&e[n], expect + ptoa(n), 1); n++)
+		*taken |= entries_take(&e[n], 1);
+	return (n);
+}
+
+static inline uint64_t
+pages_to_block_end(vm_page_t m)
+{
+	return (VM_SUPERPAGE_PAGES - (vm_pindex_t)(m - vm_page_block(m)));
+}
+
 /*
  * Empty the entry at e, and those after it (at most max) that map neighbours in the same block,
  * alike (run_of); returns how many. The CPU sets D only in an entry that it can still find.
@@ -272,19 +298,13 @@ static inline uint64_t __attribute__((always_inline)) entries_take(uint64_t *e, 
 static uint64_t
 remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int level)
 {
-	uint64_t expect = *e, taken = 0, n, pages;
-	vm_page_t m = NULL;
+	vm_page_t m = (*e & PG_MANAGED) != 0 ? entry_page(c, *e) : NULL;
+	uint64_t taken, n = 1, pages;
 
-	if ((expect & PG_MANAGED) != 0) {
-		m = entry_page(c, expect);
-		max = (m->flags & PG_BLOCK) == 0
-			  ? 1
-			  : MIN(max, VM_SUPERPAGE_PAGES - (vm_pindex_t)(m - vm_page_block(m)));
-	}
-	for (n = 0; n + BATCH <= max && run_of(&e[n], expect + ptoa(n), BATCH); n += BATCH)
-		taken |= entries_take(&e[n], BATCH);
-	for (; n < max && run_of(&e[n], expect + ptoa(n), 1); n++)
-		taken |= entries_take(&e[n], 1);
+	if (m != NULL && (m->flags & PG_BLOCK) == 0)
+		taken = entry_swap(e, 0); /* a RAM page is alone: it has a pv list of its own */
+	else
+		n = take_run(e, m == NULL ? max : MIN(max, pages_to_block_end(m)), &taken);
 	VM_CNT_ADD(v_pte_writes, n);
 	c->table->pindex -= n;
 	pages = n * entry_pages(level);
@@ -476,8 +496,9 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 	vm_pindex_t fresh = 0;
 	bool managed = (bits & PG_MANAGED) != 0;
 
-	if (managed &&
-	    !pv_insert(c->pmap, va, m, n)) /* for all; what it is not needed for goes back */
+	/* For all; what it is not needed for goes back. */
+	if (managed && !((m->flags & PG_BLOCK) != 0 ? pv_insert(c->pmap, va, m, n)
+						    : pv_add(c->pmap, &m->md.pv_list, va, n)))
 		return (false);
 	for (vm_pindex_t i = 0; i < n; i++, new += PAGE_SIZE) {
 		if (__predict_false(pte[i] != 0) && entry_update(c, &pte[i], va + ptoa(i), new, 0))
