@@ -268,30 +268,17 @@ fb_pager_revoke(void)
 	vm_object_deallocate_later(object); /* fb.lock is held (R4) */
 }
 
-/* The N of "window:N": 1 to WINDOW_MAX; 0 if it is anything else. */
-static uint64_t
-parse_window(const char *s)
-{
-	uint64_t n = 0;
-
-	if (*s == '\0')
-		return (0);
-	for (; *s >= '0' && *s <= '9' && n <= WINDOW_MAX; s++)
-		n = n * 10 + (uint64_t)(*s - '0');
-	return (*s == '\0' && n <= WINDOW_MAX ? n : 0);
-}
-
 static int
 policy_store(const char *text)
 {
 	size_t len = strlen(policy_names[POLICY_WINDOW]);
-	uint64_t new = POLICY_WHOLE, window;
+	uint64_t new = POLICY_WHOLE;
+	uint32_t window;
 
 	if (strncmp(text, policy_names[POLICY_WINDOW], len) == 0) {
-		window = parse_window(text + len);
-		if (window == 0)
+		if (sysctl_store_uint(text + len, WINDOW_MAX, &window) != 0 || window == 0)
 			return (EINVAL);
-		new = POLICY_WINDOW | window << 8;
+		new = POLICY_WINDOW | (uint64_t)window << 8;
 	} else {
 		while (new < nitems(policy_names) && strcmp(text, policy_names[new]) != 0)
 			new ++;

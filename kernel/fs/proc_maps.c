@@ -75,7 +75,7 @@ show_vm_flags(struct text *t, vm_map_entry_t e)
 	    {(e->max_protection & VM_PROT_WRITE) != 0, "mw"},
 	    {(e->max_protection & VM_PROT_EXECUTE) != 0, "me"},
 	    {(e->eflags & MAP_ENTRY_DEVICE) != 0, "io"},
-	    {e->wired_count != 0 || (e->eflags & MAP_ENTRY_ONFAULT) != 0, "lo"},
+	    {vm_map_entry_locked(e), "lo"},
 	    {(e->eflags & MAP_ENTRY_NOSUPER) != 0, "nh"},
 	};
 
@@ -94,12 +94,11 @@ static void
 show_entry_sizes(struct text *t, struct vmspace *vm, vm_map_entry_t e)
 {
 	vm_object_t object = e->object;
-	bool device = (e->eflags & MAP_ENTRY_DEVICE) != 0, locked;
+	bool device = (e->eflags & MAP_ENTRY_DEVICE) != 0;
 	uint64_t refs = object != NULL ? MAX(object->ref_count, 1u) : 1;
 	struct pmap_usage u = pmap_usage(&vm->vm_pmap, e->start, e->end);
 	uint64_t clean = u.resident - u.dirty;
 
-	locked = e->wired_count != 0 || (e->eflags & MAP_ENTRY_ONFAULT) != 0;
 	const struct {
 		const char *name;
 		uint64_t pages;
@@ -123,7 +122,7 @@ show_entry_sizes(struct text *t, struct vmspace *vm, vm_map_entry_t e)
 	    {"Private_Hugetlb", 0},
 	    {"Swap", 0},
 	    {"SwapPss", 0},
-	    {"Locked", locked ? u.resident : 0},
+	    {"Locked", vm_map_entry_locked(e) ? u.resident : 0},
 	};
 
 	show_map_entry(t, e);

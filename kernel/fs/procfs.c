@@ -80,7 +80,7 @@ locked_bytes(vm_map_t map)
 
 	vm_map_lock_read(map);
 	VM_MAP_ENTRY_FOREACH (e, map)
-		if (e->wired_count != 0 || (e->eflags & MAP_ENTRY_ONFAULT) != 0)
+		if (vm_map_entry_locked(e))
 			locked += e->end - e->start;
 	vm_map_unlock_read(map);
 	return (locked);

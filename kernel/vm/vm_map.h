@@ -38,6 +38,13 @@ struct vm_map_entry {
 #define MAP_ENTRY_ONFAULT    0x100 /* what is touched is entered wired: mlock2(MLOCK_ONFAULT) */
 #define MAP_ENTRY_DEVICE     0x200 /* a device's memory: may not grow, nor be given back */
 
+/* Do mlock and its kin hold the entry's pages? The map is locked. */
+static inline bool
+vm_map_entry_locked(const struct vm_map_entry *e)
+{
+	return (e->wired_count != 0 || (e->eflags & MAP_ENTRY_ONFAULT) != 0);
+}
+
 struct vm_map {
 	struct rwlock lock; /* rank LR_MAP */
 	struct vm_map_entry header; /* (m) end of the ring; start and end: the bounds, reversed */
