@@ -8,6 +8,7 @@
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/random.h"
+#include "kern/select.h"
 #include "kern/string.h"
 
 static struct vnode *devdir; /* (c) */
@@ -22,7 +23,47 @@ dev_io(struct vnode *vp, struct uio *uio, struct file *fp)
 	return (io != NULL ? io(dev->cd_softc, uio, fp) : EINVAL);
 }
 
-static const struct vnodeops dev_ops = {.v_read = dev_io, .v_write = dev_io};
+static int
+dev_open(struct vnode *vp, struct file *fp)
+{
+	const struct cdevsw *sw = vp->v_cdev->cd_sw;
+
+	return (sw->d_open != NULL ? sw->d_open(vp->v_cdev->cd_softc, fp) : 0);
+}
+
+static void
+dev_close(struct vnode *vp, struct file *fp)
+{
+	const struct cdevsw *sw = vp->v_cdev->cd_sw;
+
+	if (sw->d_close != NULL)
+		sw->d_close(vp->v_cdev->cd_softc, fp);
+}
+
+static int
+dev_ioctl(struct vnode *vp, struct file *fp __unused, uint64_t cmd, uint64_t arg)
+{
+	const struct cdevsw *sw = vp->v_cdev->cd_sw;
+
+	return (sw->d_ioctl != NULL ? sw->d_ioctl(vp->v_cdev->cd_softc, cmd, arg) : ENOTTY);
+}
+
+static uint32_t
+dev_poll(struct vnode *vp, struct file *fp, struct selfd *sfd)
+{
+	const struct cdevsw *sw = vp->v_cdev->cd_sw;
+
+	return (sw->d_poll != NULL ? sw->d_poll(vp->v_cdev->cd_softc, fp, sfd) : POLL_ALWAYS);
+}
+
+static const struct vnodeops dev_ops = {
+    .v_open = dev_open,
+    .v_close = dev_close,
+    .v_read = dev_io,
+    .v_write = dev_io,
+    .v_ioctl = dev_ioctl,
+    .v_poll = dev_poll,
+};
 
 int
 cdev_register(struct cdev *dev)

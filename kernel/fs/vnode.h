@@ -8,6 +8,7 @@
 #include "vm/vm_object.h"
 
 struct file;
+struct selfd;
 struct vnode;
 struct cdev;
 
@@ -30,9 +31,21 @@ struct uio {
  */
 int uiomove(void *p, size_t len, struct uio *uio);
 
-enum vtype { VREG = 1, VDIR, VLNK, VCHR };
+/* VANON: in no directory and of no type that programs know (an eventfd). */
+enum vtype { VREG = 1, VDIR, VLNK, VCHR, VFIFO, VSOCK, VANON };
 
 struct vnodeops {
+	/* A file is opened on vp (NULL: it may be); its last reference goes. fp->f_data is theirs. */
+	int (*v_open)(struct vnode *vp, struct file *fp);
+	void (*v_close)(struct vnode *vp, struct file *fp);
+	/* arg: the user's word. NULL: ENOTTY. */
+	int (*v_ioctl)(struct vnode *vp, struct file *fp, uint64_t cmd, uint64_t arg);
+	/*
+	 * Which POLL* are true now, and selrecord(.., sfd) first, so that none is missed that becomes
+	 * true later. May take locks up to LR_LEAF's, but not sleep for what is waited for. NULL:
+	 * reading and writing never wait.
+	 */
+	uint32_t (*v_poll)(struct vnode *vp, struct file *fp, struct selfd *sfd);
 	/* Directory: find name (never "." or ".."); *vpp comes with a reference. ENOENT. */
 	int (*v_lookup)(struct vnode *dir, const char *name, size_t len, struct vnode **vpp);
 	/* Directory: make a file of that type; NULL: EROFS. target: of a symbolic link. */

@@ -7,15 +7,17 @@
 #include "vm/vm_object.h"
 
 struct file;
+struct selfd;
 struct uio;
 
 struct cdevsw {
-	/* Any of these may be NULL: open and close succeed, the others fail as noted. */
+	/* Any of these may be NULL: open and close succeed, the others do as noted. */
 	int (*d_open)(void *softc, struct file *fp);
 	void (*d_close)(void *softc, struct file *fp);
 	int (*d_read)(void *softc, struct uio *uio, struct file *fp); /* EINVAL */
 	int (*d_write)(void *softc, struct uio *uio, struct file *fp); /* EINVAL */
 	int (*d_ioctl)(void *softc, uint64_t cmd, uint64_t arg); /* ENOTTY; arg: user's word */
+	uint32_t (*d_poll)(void *softc, struct file *fp, struct selfd *sfd); /* as v_poll */
 	/*
 	 * The object that [offset, offset + size) of the device maps, with a reference for the
 	 * caller in *object. prot: what is asked; shared: MAP_SHARED. *phase: physical address of

@@ -2,7 +2,6 @@
  * Open files and descriptor tables. Owns the count of open files.
  */
 #include "kern/file.h"
-#include "kern/cdev.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
@@ -37,8 +36,8 @@ file_open(struct vnode *vp, uint32_t flags, struct file **fpp)
 	fp->f_flags = flags;
 	fp->f_vnode = vp;
 	rw_init(&fp->f_lock, "file position", LR_FPOS);
-	if (vp->v_type == VCHR && vp->v_cdev->cd_sw->d_open != NULL)
-		error = vp->v_cdev->cd_sw->d_open(vp->v_cdev->cd_softc, fp);
+	if (vp->v_ops->v_open != NULL)
+		error = vp->v_ops->v_open(vp, fp);
 	if (error != 0) {
 		kfree(fp);
 		return (error);
@@ -55,8 +54,8 @@ fdrop(struct file *fp)
 
 	if (__atomic_sub_fetch(&fp->f_refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	if (vp->v_type == VCHR && vp->v_cdev->cd_sw->d_close != NULL)
-		vp->v_cdev->cd_sw->d_close(vp->v_cdev->cd_softc, fp);
+	if (vp->v_ops->v_close != NULL)
+		vp->v_ops->v_close(vp, fp);
 	vrele(vp);
 	kfree(fp);
 	__atomic_fetch_sub(&file_count, 1, __ATOMIC_RELAXED);

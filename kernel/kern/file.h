@@ -30,10 +30,11 @@ enum {
 struct file {
 	uint32_t f_refs; /* (a) */
 	uint32_t f_flags; /* (a) */
-	struct vnode *f_vnode; /* (c) */
+	struct vnode *f_vnode; /* (c) a pipe, a socket or an eventfd has one as well */
 	struct rwlock
 	    f_lock; /* rank LR_FPOS: held over each use of the position, so they take turns */
 	uint64_t f_offset; /* (f) */
+	void *f_data; /* its vnode's v_open set it, whose it is */
 };
 #define file_readable(fp) (((fp)->f_flags & O_ACCMODE) != O_WRONLY)
 #define file_writable(fp) (((fp)->f_flags & O_ACCMODE) != O_RDONLY)

@@ -7,24 +7,95 @@
 #include "kern/proc.h"
 
 /* clang-format off */
-#define SYSCALLS(X)                                                                               \
-	X(0, read) X(1, write) X(2, open) X(3, close) X(4, stat) X(5, fstat) X(6, lstat)          \
-	X(8, lseek) X(9, mmap) X(10, mprotect) X(11, munmap) X(12, brk) X(13, rt_sigaction)       \
-	X(14, rt_sigprocmask) X(16, ioctl) X(17, pread64) X(18, pwrite64) X(19, readv)            \
-	X(20, writev) X(21, access) X(24, sched_yield) X(25, mremap) \
-	X(26, msync) X(27, mincore) X(28, madvise) X(32, dup) X(33, dup2)      \
-	X(35, nanosleep) X(39, getpid) X(56, clone) X(57, fork) X(58, vfork) X(59, execve)        \
-	X(60, exit) X(61, wait4) X(62, kill) X(63, uname) X(72, fcntl)                            \
-	X(76, truncate) X(77, ftruncate) X(79, getcwd) X(80, chdir) X(83, mkdir) X(84, rmdir)     \
-	X(87, unlink) X(89, readlink) X(95, umask) X(96, gettimeofday) X(97, getrlimit) X(98, getrusage)       \
-	X(99, sysinfo) X(102, getuid) X(104, getgid) X(107, geteuid) X(108, getegid)              \
-	X(110, getppid) X(149, mlock) X(150, munlock) X(151, mlockall) \
-	X(152, munlockall) X(157, prctl) X(158, arch_prctl)            \
-	X(186, gettid) X(200, tkill) X(201, time) X(202, futex) X(203, sched_setaffinity) X(204, sched_getaffinity) X(217, getdents64)                \
-	X(218, set_tid_address) X(228, clock_gettime) X(229, clock_getres)                        \
-	X(230, clock_nanosleep) X(231, exit_group) X(234, tgkill) X(247, waitid) X(257, openat)                  \
-	X(258, mkdirat) X(262, newfstatat) X(263, unlinkat) X(267, readlinkat) X(269, faccessat) X(273, set_robust_list)  \
-	X(292, dup3) X(302, prlimit64) X(318, getrandom) X(325, mlock2) X(435, clone3)
+#define SYSCALLS(X) \
+	X(0, read) \
+	X(1, write) \
+	X(2, open) \
+	X(3, close) \
+	X(4, stat) \
+	X(5, fstat) \
+	X(6, lstat) \
+	X(8, lseek) \
+	X(9, mmap) \
+	X(10, mprotect) \
+	X(11, munmap) \
+	X(12, brk) \
+	X(13, rt_sigaction) \
+	X(14, rt_sigprocmask) \
+	X(16, ioctl) \
+	X(17, pread64) \
+	X(18, pwrite64) \
+	X(19, readv) \
+	X(20, writev) \
+	X(21, access) \
+	X(24, sched_yield) \
+	X(25, mremap) \
+	X(26, msync) \
+	X(27, mincore) \
+	X(28, madvise) \
+	X(32, dup) \
+	X(33, dup2) \
+	X(35, nanosleep) \
+	X(39, getpid) \
+	X(56, clone) \
+	X(57, fork) \
+	X(58, vfork) \
+	X(59, execve) \
+	X(60, exit) \
+	X(61, wait4) \
+	X(62, kill) \
+	X(63, uname) \
+	X(72, fcntl) \
+	X(76, truncate) \
+	X(77, ftruncate) \
+	X(79, getcwd) \
+	X(80, chdir) \
+	X(83, mkdir) \
+	X(84, rmdir) \
+	X(87, unlink) \
+	X(89, readlink) \
+	X(95, umask) \
+	X(96, gettimeofday) \
+	X(97, getrlimit) \
+	X(98, getrusage) \
+	X(99, sysinfo) \
+	X(102, getuid) \
+	X(104, getgid) \
+	X(107, geteuid) \
+	X(108, getegid) \
+	X(110, getppid) \
+	X(149, mlock) \
+	X(150, munlock) \
+	X(151, mlockall) \
+	X(152, munlockall) \
+	X(157, prctl) \
+	X(158, arch_prctl) \
+	X(186, gettid) \
+	X(200, tkill) \
+	X(201, time) \
+	X(202, futex) \
+	X(203, sched_setaffinity) \
+	X(204, sched_getaffinity) \
+	X(217, getdents64) \
+	X(218, set_tid_address) \
+	X(228, clock_gettime) \
+	X(229, clock_getres) \
+	X(230, clock_nanosleep) \
+	X(231, exit_group) \
+	X(234, tgkill) \
+	X(247, waitid) \
+	X(257, openat) \
+	X(258, mkdirat) \
+	X(262, newfstatat) \
+	X(263, unlinkat) \
+	X(267, readlinkat) \
+	X(269, faccessat) \
+	X(273, set_robust_list) \
+	X(292, dup3) \
+	X(302, prlimit64) \
+	X(318, getrandom) \
+	X(325, mlock2) \
+	X(435, clone3)
 /* clang-format on */
 
 /* Declared without parameters on purpose: each takes as many words as it knows of, of its own

@@ -1,0 +1,58 @@
+/*
+ * Lists of who waits for files to become ready; see select.h. One lock for all of them.
+ */
+#include "kern/select.h"
+#include "kern/lock.h"
+#include "kern/panic.h"
+
+static struct mtx selinfo_lock = MTX_INITIALIZER("selinfo", LR_LEAF);
+
+void
+selrecord(struct selinfo *si, struct selfd *sfd)
+{
+	if (sfd == NULL)
+		return;
+	mtx_lock(&selinfo_lock);
+	KASSERT(sfd->sf_si == NULL || sfd->sf_si == si, ("a selfd waits for one file"));
+	if (sfd->sf_si == NULL)
+		LIST_INSERT_HEAD(&si->si_waits, sfd, sf_link);
+	sfd->sf_si = si;
+	mtx_unlock(&selinfo_lock);
+}
+
+static void
+forget(struct selfd *sfd)
+{
+	mtx_assert_owned(&selinfo_lock);
+	LIST_REMOVE(sfd, sf_link);
+	sfd->sf_si = NULL;
+}
+
+void
+selforget(struct selfd *sfd)
+{
+	mtx_lock(&selinfo_lock);
+	if (sfd->sf_si != NULL)
+		forget(sfd);
+	mtx_unlock(&selinfo_lock);
+}
+
+void
+selwakeup(struct selinfo *si, uint32_t events)
+{
+	struct selfd *sfd;
+
+	mtx_lock(&selinfo_lock);
+	LIST_FOREACH (sfd, &si->si_waits, sf_link)
+		sfd->sf_notify(sfd, events);
+	mtx_unlock(&selinfo_lock);
+}
+
+void
+seldestroy(struct selinfo *si)
+{
+	mtx_lock(&selinfo_lock);
+	while (!LIST_EMPTY(&si->si_waits))
+		forget(LIST_FIRST(&si->si_waits));
+	mtx_unlock(&selinfo_lock);
+}
