@@ -11,6 +11,7 @@
 #include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/main.h"
+#include "kern/pgrp.h"
 #include "kern/proc.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
@@ -120,9 +121,11 @@ static void
 show_stat(struct text *t, struct proc *p)
 {
 	struct snapshot s = take_snapshot(p);
+	int pgid = 0, sid = 0;
 
+	pgrp_get(p->p_pid, &pgid, &sid);
 	text_add(t, "%d (%s) %c %d %d %d 0 -1 0 %lu 0 %lu 0 %lu %lu 0 0 20 0 %d 0 %lu %lu %lu\n",
-		 p->p_pid, s.comm, s.state, p->p_ppid, p->p_pid, p->p_pid, p->p_minflt, p->p_majflt,
+		 p->p_pid, s.comm, s.state, p->p_ppid, pgid, sid, p->p_minflt, p->p_majflt,
 		 p->p_utime / 10000000, p->p_stime / 10000000, s.threads, p->p_start / 10000000,
 		 s.size, s.resident);
 }

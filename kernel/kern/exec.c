@@ -450,7 +450,7 @@ exec_program(const char *path, int argc, char *const argv[], int envc, char *con
 		signal_exec(p);
 		td->td_clear_tid = 0;
 		cpu_set_user_entry(td, img.eh.e_entry + img.bias, sp);
-		proc_vfork_done(p);
+		proc_execed(p);
 	}
 	if (img.why != NULL)
 		klog(LOG_WARNING, "%s: %s", path, img.why);

@@ -11,6 +11,7 @@
 #include "kern/machdep.h"
 #include "kern/main.h"
 #include "kern/panic.h"
+#include "kern/pgrp.h"
 #include "kern/proc.h"
 #include "fs/vnode.h"
 
@@ -97,6 +98,7 @@ proc_bury(struct proc *p, struct proc *init)
 	rw_wlock(&proctree_lock);
 	orphan_children(p, init);
 	parent = p->p_parent;
+	session_exit(p);
 	p->p_zombie = true;
 	p->p_vfork = false;
 	gone = p->p_exit_signal == SIGCHLD && unwanted(parent);
@@ -193,66 +195,12 @@ proc_single(void)
 }
 
 void
-proc_vfork_done(struct proc *p)
+proc_execed(struct proc *p)
 {
 	rw_wlock(&proctree_lock);
 	if (p->p_vfork)
 		wakeup(&p->p_parent->p_children);
 	p->p_vfork = false;
+	p->p_execed = true;
 	rw_unlock(&proctree_lock);
-}
-
-/* --- wait ------------------------------------------------------------------------------------- */
-
-static void
-usage_add(struct usage *to, const struct usage *u)
-{
-	to->u_utime += u->u_utime;
-	to->u_stime += u->u_stime;
-	to->u_minflt += u->u_minflt;
-	to->u_majflt += u->u_majflt;
-	to->u_maxrss = MAX(to->u_maxrss, u->u_maxrss);
-}
-
-/* Tell of child, a zombie, and take it out of the family unless it is kept. */
-static void
-reap(struct proc *p, struct proc *child, bool keep, struct wait_result *r)
-{
-	r->pid = child->p_pid;
-	r->status = child->p_status;
-	proc_usage(child, &r->usage);
-	usage_add(&r->usage, &child->p_cusage);
-	if (keep)
-		return;
-	usage_add(&p->p_cusage, &r->usage);
-	proc_remove(child);
-	proc_rele(child);
-}
-
-int
-proc_wait(int pid, int flags, struct wait_result *r)
-{
-	struct proc *p = curproc, *child;
-	int error;
-	bool any;
-
-	for (;;) {
-		any = false;
-		rw_wlock(&proctree_lock);
-		LIST_FOREACH (child, &p->p_children, p_sibling) {
-			any |= pid == WAIT_ANY || child->p_pid == pid;
-			if (child->p_zombie && (pid == WAIT_ANY || child->p_pid == pid))
-				break;
-		}
-		*r = (struct wait_result){0};
-		if (child != NULL)
-			reap(p, child, (flags & WAIT_KEEP) != 0, r);
-		if (child != NULL || !any || (flags & WAIT_NOHANG) != 0) {
-			rw_unlock(&proctree_lock);
-			return (any ? 0 : ECHILD);
-		}
-		error = rw_sleep(&p->p_children, &proctree_lock, SLEEP_INTR, 0);
-		if (error != 0)
-			return (error);
-	}
 }

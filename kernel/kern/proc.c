@@ -9,6 +9,7 @@
 #include "kern/machdep.h"
 #include "kern/main.h"
 #include "kern/panic.h"
+#include "kern/pgrp.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
 #include "fs/vnode.h"
@@ -57,8 +58,10 @@ proc_insert(struct proc *p, struct proc *parent)
 	rw_wlock(&proctree_lock);
 	p->p_parent = parent;
 	p->p_ppid = parent != NULL ? parent->p_pid : 0;
-	if (parent != NULL)
+	if (parent != NULL) {
 		LIST_INSERT_HEAD(&parent->p_children, p, p_sibling);
+		pgrp_inherit(p, parent);
+	}
 	before = TAILQ_LAST(&allproc, proclist);
 	while (before != NULL && before->p_pid > p->p_pid)
 		before = TAILQ_PREV(before, proclist, p_list);
@@ -74,6 +77,7 @@ void
 proc_remove(struct proc *p)
 {
 	rw_assert_wlocked(&proctree_lock);
+	pgrp_leave(p);
 	LIST_REMOVE(p, p_sibling);
 	TAILQ_REMOVE(&allproc, p, p_list);
 	p->p_parent = NULL;
@@ -218,8 +222,10 @@ proc_start_init(const char *path, int argc, char *const argv[])
 	td->td_tid = p->p_pid;
 	TAILQ_INSERT_TAIL(&p->p_threads, td, td_plink);
 	proc_insert(p, NULL);
-	sched_add(td);
-	return (0);
+	error = session_create(p);
+	if (error == 0)
+		sched_add(td);
+	return (error);
 }
 
 /* --- what others do to one -------------------------------------------------------------------- */

@@ -52,12 +52,15 @@ struct proc {
 	LIST_ENTRY(proc) p_sibling; /* (t) */
 	LIST_HEAD(, proc) p_children; /* (t) also what wait sleeps on */
 	struct proc *p_parent; /* (t) NULL: the first process */
+	struct pgrp *p_pgrp; /* (t) NULL once nobody can find it */
+	LIST_ENTRY(proc) p_pglist; /* (t) */
 	uint32_t p_refs; /* (a) the table's and those of who looks at it */
 	struct rwlock p_lock; /* rank LR_FILE */
 	int p_pid; /* (c) */
 	int p_ppid; /* (a) its parent's number; 0: none */
 	int p_exit_signal; /* (t) what its end sends to the parent; 0: nothing */
 	bool p_zombie; /* (t) ended, waits for its parent's wait */
+	bool p_execed; /* (t) has run execve: its group is no longer its parent's business */
 	bool p_vfork; /* (t) its parent waits until it execs or ends */
 	char p_comm[16]; /* (p) as Linux's /proc/PID/comm */
 	struct vmspace *p_vm; /* (p) NULL once dead; constant for its own threads, but in exec */
@@ -85,7 +88,7 @@ struct proc {
 /* The table and the family tree. Held for short, never while memory is waited for: vm_oom takes it.
  * Before any p_lock. */
 extern struct rwlock proctree_lock;
-/* A number for a new process or thread, not used before. */
+/* A number for a new process or thread, not used before: no group or session has it either. */
 int pid_alloc(void);
 /* A process with number, lock and no thread; not in the table. NULL: ENOMEM. */
 struct proc *proc_alloc(void);
@@ -146,10 +149,12 @@ void proc_exit(int status) __noreturn;
 void proc_thread_exit(int status) __noreturn;
 /* Make curthread the only one of its process. EINTR: it is to die itself. */
 int proc_single(void);
-/* The parent that waits in vfork may go on: p has an address space of its own, or none. */
-void proc_vfork_done(struct proc *p);
+/* P has execed: the parent that waits in vfork may go on, and may no longer move it to a group. */
+void proc_execed(struct proc *p);
 
-#define WAIT_ANY    (-1)
+/* --- wait.c ----------------------------------------------------------------------------------- */
+
+enum wait_for { WAIT_ANY, WAIT_PID, WAIT_PGID }; /* any child, child id, those in group id */
 #define WAIT_NOHANG 1
 #define WAIT_KEEP   2 /* leave it to be waited for again */
 struct wait_result {
@@ -157,8 +162,8 @@ struct wait_result {
 	int status;
 	struct usage usage;
 };
-/* Wait for the end of child pid, or of any. ECHILD, EINTR. */
-int proc_wait(int pid, int flags, struct wait_result *r);
+/* Wait for the end of a child of those. ECHILD, EINTR. */
+int proc_wait(enum wait_for what, int id, int flags, struct wait_result *r);
 
 /* --- signal.c --------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
+#include "kern/pgrp.h"
 #include "kern/proc.h"
 #include "kern/string.h"
 
@@ -216,22 +217,31 @@ sys_execve(const char *upath, char *const *uargv, char *const *uenvp)
 
 /* --- wait ------------------------------------------------------------------------------------- */
 
-/* All processes are one process group: to wait for it, or for any child, is the same. */
+/* Number pgid, or 0 for the caller's own. */
+static int
+group_number(int pgid)
+{
+	int sid;
+
+	if (pgid == 0)
+		pgrp_get(0, &pgid, &sid);
+	return (pgid);
+}
+
 int64_t
 sys_wait4(int pid, int *ustatus, uint32_t options, void *usage)
 {
+	int flags = (options & WNOHANG) != 0 ? WAIT_NOHANG : 0, error;
 	struct wait_result r;
 	int64_t result;
-	int error;
 
 	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL | WCLONE | WNOTHREAD)) != 0)
 		return (-EINVAL);
 	if (pid == INT32_MIN)
 		return (-ESRCH);
-	if (pid < -1)
-		return (-ECHILD);
-	error =
-	    proc_wait(pid <= 0 ? WAIT_ANY : pid, (options & WNOHANG) != 0 ? WAIT_NOHANG : 0, &r);
+	error = pid > 0     ? proc_wait(WAIT_PID, pid, flags, &r)
+		: pid == -1 ? proc_wait(WAIT_ANY, 0, flags, &r)
+			    : proc_wait(WAIT_PGID, group_number(-pid), flags, &r);
 	if (error != 0 || r.pid == 0)
 		return (-error);
 	result = ustatus != NULL ? COPYOUT(&r.status, ustatus) : 0;
@@ -256,9 +266,11 @@ sys_waitid(int idtype, int id, void *uinfo, uint32_t options, void *usage)
 	    (options & (WEXITED | WUNTRACED | WCONTINUED)) == 0 || idtype < P_ALL ||
 	    idtype > P_PGID || (idtype == P_PID && id <= 0) || (idtype == P_PGID && id < 0))
 		return (-EINVAL);
-	if ((options & WEXITED) == 0 || (idtype == P_PGID && id != 0))
+	if ((options & WEXITED) == 0)
 		return (-ECHILD); /* nothing ever stops */
-	error = proc_wait(idtype == P_PID ? id : WAIT_ANY, flags, &r);
+	error = idtype == P_PID    ? proc_wait(WAIT_PID, id, flags, &r)
+		: idtype == P_PGID ? proc_wait(WAIT_PGID, group_number(id), flags, &r)
+				   : proc_wait(WAIT_ANY, 0, flags, &r);
 	if (error != 0)
 		return (-error);
 	if (r.pid != 0) {

@@ -4,9 +4,23 @@
 #include "linux/linux.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
+#include "kern/pgrp.h"
 #include "kern/proc.h"
 
-/* All processes are one process group, curproc's, which has no number. */
+/* To a process group; 0: curproc's. */
+static int
+kill_group(int pgid, int sig)
+{
+	struct pgrp *pg;
+
+	rw_rlock(&proctree_lock);
+	pg = pgid == 0 ? curproc->p_pgrp : pgrp_find(pgid);
+	if (pg != NULL)
+		pgrp_signal(pg, sig);
+	rw_unlock(&proctree_lock);
+	return (pg != NULL ? 0 : ESRCH);
+}
+
 int64_t
 sys_kill(int pid, int sig)
 {
@@ -14,13 +28,13 @@ sys_kill(int pid, int sig)
 
 	if (sig < 0 || sig > NSIG)
 		return (-EINVAL);
-	if (pid < -1)
+	if (pid == INT32_MIN)
 		return (-ESRCH);
 	if (pid == -1)
 		return (proc_signal_all(2, sig) ? 0 : -ESRCH);
-	if (pid == 0)
-		proc_signal_all(1, sig);
-	p = proc_find(pid == 0 ? curproc->p_pid : pid);
+	if (pid <= 0)
+		return (-kill_group(-pid, sig));
+	p = proc_find(pid);
 	if (p == NULL)
 		return (-ESRCH);
 	if (sig != 0)
@@ -106,4 +120,12 @@ sys_rt_sigaction(int sig, const struct sigaction *unew, struct sigaction *uold, 
 		p->p_sigaction[sig - 1] = new;
 	rw_unlock(&p->p_lock);
 	return (uold != NULL ? COPYOUT(&old, uold) : 0);
+}
+
+int64_t
+sys_pause(void)
+{
+	while (rw_sleep(&curthread->td_sigmask, NULL, SLEEP_INTR, 0) == 0)
+		;
+	return (-EINTR);
 }

@@ -35,6 +35,7 @@
 	X(28, madvise) \
 	X(32, dup) \
 	X(33, dup2) \
+	X(34, pause) \
 	X(35, nanosleep) \
 	X(39, getpid) \
 	X(56, clone) \
@@ -63,7 +64,12 @@
 	X(104, getgid) \
 	X(107, geteuid) \
 	X(108, getegid) \
+	X(109, setpgid) \
 	X(110, getppid) \
+	X(111, getpgrp) \
+	X(112, setsid) \
+	X(121, getpgid) \
+	X(124, getsid) \
 	X(149, mlock) \
 	X(150, munlock) \
 	X(151, mlockall) \

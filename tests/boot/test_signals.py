@@ -1,0 +1,19 @@
+"""Signals, process groups, sessions and timers: programs see what they see on Linux."""
+
+import difflib
+
+import pytest
+
+from quire import Result, boot, on_host
+
+QUIET = ["--append", "loglevel=3"]
+
+
+def both(program: str, *words: str) -> None:
+    here, there = on_host(program, *words), boot(program, *words, options=QUIET)
+    assert there.out == here.out, "\n".join(difflib.unified_diff(here.lines(), there.lines()))
+    assert here.out and there.status == here.status == 0, there
+
+
+def test_groups_and_sessions() -> None:
+    both("groups")
