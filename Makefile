@@ -57,7 +57,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run test test-host test-boot test-programs mutants image format format-check deps clean help
+.PHONY: all run test test-host test-boot test-programs mutants bench bench-check image format format-check deps clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -85,6 +85,16 @@ test-programs: $(TEST_PROGRAMS)
 ## mutants: break each clause of populate on purpose; a test must notice (MUTANTS="P13*" picks some)
 mutants: $(BUILD)/.deps
 	$(Q)tests/mutants/run $(foreach m,$(MUTANTS),'$(m)')
+
+## bench: what the paths of the VM cost here and on Linux, side by side (BENCH="ROW..." or options)
+bench: all
+	$(Q)$(MAKE) --no-print-directory RELEASE=1 $(BUILD)/release/quire.elf
+	$(Q)scripts/bench $(BENCH)
+
+## bench-check: has a row become slower than docs/benchmarks.json says?
+bench-check: all
+	$(Q)$(MAKE) --no-print-directory RELEASE=1 $(BUILD)/release/quire.elf
+	$(Q)scripts/bench --check
 
 ## image: build/quire.iso, bootable by BIOS and by UEFI
 image: all
