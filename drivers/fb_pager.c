@@ -84,18 +84,20 @@ take_page(vm_object_t object, vm_pindex_t i, vm_page_t *blocker)
 }
 
 /*
- * The same for a whole superpage, where [i, last] has room for one and no page of it is resident.
- * False: take it page by page.
+ * The same for a superpage, as large as [i, last] has room for, where no page of it is resident;
+ * but no larger than what damage is looked for in (drivers/fb_damage.c). False: take it page by
+ * page.
  */
 static bool
 take_super(vm_object_t object, vm_pindex_t i, vm_pindex_t last)
 {
+	bool notify = (object->flags & OBJ_WRITE_NOTIFY) != 0;
 	vm_page_t m = &fb.pages[i];
 
 	if (i % VM_SUPERPAGE_PAGES != 0 || last - i < VM_SUPERPAGE_PAGES - 1 ||
 	    !vm_page_tryxbusy(m))
 		return (false);
-	if (vm_page_insert_super(m, object, i) != 0) {
+	if (vm_page_insert_super(m, object, i, notify ? VM_SUPERPAGE_PAGES : last - i + 1) != 0) {
 		vm_page_xunbusy(m);
 		return (false);
 	}
@@ -121,12 +123,8 @@ take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t 
 
 	*stop = first;
 	while (*stop <= last) {
-		if (take_super(object, *stop, last)) {
-			*stop += VM_SUPERPAGE_PAGES;
-			continue;
-		}
-		error = take_page(object, *stop, blocker);
-		if (__predict_false(error != 0))
+		if (!take_super(object, *stop, last) &&
+		    (error = take_page(object, *stop, blocker)) != 0)
 			break;
 		*stop = next_index(*stop);
 	}

@@ -558,15 +558,20 @@ enter_pages(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, v
 	return (true);
 }
 
-/*
- * S1: the superpage m as one entry. A writable one is dirty from the start, so that no demotion can
- * lose it (S4); the caller's pages are, too. False when it cannot be, for want of memory or because
- * a table is there already: small entries will do (S2, S6).
- */
+/* The entry for the superpage at m. A writable one is dirty from the start, so that no demotion can
+ * lose it (S4); the caller's pages are, too. */
+static inline uint64_t
+super_entry(vm_page_t m, uint64_t bits)
+{
+	return (m->phys_addr | bits | PG_PS | ((bits & PG_RW) != 0 ? PG_A | PG_D : 0));
+}
+
+/* S1: the superpage m as one entry. False when it cannot be, for want of memory or because a table
+ * is there already: small entries will do (S2, S6). */
 static bool
 enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uint64_t bits)
 {
-	uint64_t new = m->phys_addr | bits | PG_PS | ((bits & PG_RW) != 0 ? PG_A | PG_D : 0);
+	uint64_t new = super_entry(m, bits);
 	vm_page_t spare = NULL;
 
 	if ((*e & PG_V) != 0 && (*e & PG_PS) == 0)
@@ -590,6 +595,32 @@ enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uin
 	VM_CNT_INC(v_pte_writes);
 	VM_CNT_INC(v_superpages);
 	return (true);
+}
+
+/*
+ * What most want of superpages: those of the n pages from m on, whole and not wired, into entries
+ * that are empty, all in one table. How many pages, up to the first that needs enter_super.
+ */
+static inline vm_pindex_t
+enter_supers(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, vm_pindex_t n,
+	     uint64_t bits)
+{
+	uint64_t new = super_entry(m, bits), done = 0;
+	vm_pindex_t i = 0;
+
+	n = (bits & PG_W) != 0 ? 0 : MIN(n, (NPTE - PTE_INDEX(va, 1)) * VM_SUPERPAGE_PAGES);
+	for (; i + VM_SUPERPAGE_PAGES <= n && e[done] == 0; i += VM_SUPERPAGE_PAGES) {
+		if ((bits & PG_MANAGED) != 0 &&
+		    (m[i].md.pv_list != NULL ||
+		     !pv_add(c->pmap, &m[i].md.pv_list, va + ptoa(i), VM_SUPERPAGE_PAGES)))
+			break;
+		e[done++] = new + ptoa(i);
+	}
+	c->table->pindex += done;
+	c->pmap->pm_resident += i;
+	VM_CNT_ADD(v_pte_writes, done);
+	VM_CNT_ADD(v_superpages, done);
+	return (i);
 }
 
 /* The superpage at e maps the n pages already, with all the rights that are asked for (P18). */
@@ -663,10 +694,10 @@ enter_all(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, uint64_t
 	uint64_t *e = NULL, *table;
 	vm_page_t tpage = NULL;
 	struct pmap_change c;
-	vm_pindex_t n;
+	vm_pindex_t n, run;
 
 	change_begin(&c, pmap);
-	for (; npages > 0; npages -= n, m += n, va += ptoa(n), e++) {
+	for (; npages > 0; npages -= n, m += n, va += ptoa(n), e += (n + NPTE - 1) / NPTE) {
 		n = MIN(npages, NPTE - PTE_INDEX(va, 0));
 		if (e == NULL || PTE_INDEX(va, 1) == 0) {
 			e = level1_entry(pmap, va, &table);
@@ -676,8 +707,11 @@ enter_all(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, uint64_t
 			break;
 		if (supers && super_fits(m, n)) {
 			tpage = c.table = tpage != NULL ? tpage : table_page(table);
-			if (enter_super(&c, e, va, m, bits))
+			run = enter_supers(&c, e, va, m, npages, bits);
+			if (run != 0 || enter_super(&c, e, va, m, bits)) {
+				n = MAX(run, n);
 				continue;
+			}
 		}
 		if (!enter_below(&c, table, e, va, m, n, bits))
 			break;
@@ -819,21 +853,33 @@ change_mapping(struct pmap_change *c, vm_offset_t va, vm_page_t m, vm_pindex_t n
 	}
 }
 
-/* fn on every entry that maps m. A pv entry may go with what it stands for, others of the list
- * do not. */
+/* fn on every entry that maps some of the n pages from m on, which share a pv list. A pv entry may
+ * go with what it stands for, others of the list do not. */
+static void
+change_listed(struct pmap_change *c, vm_page_t m, vm_pindex_t n, change_fn *fn)
+{
+	struct pv_entry *pv, *next;
+
+	for (pv = *pv_list(m); pv != NULL; pv = next) {
+		next = pv->pv_next;
+		c->pmap = pv_pmap(pv);
+		change_mapping(c, pv_address(pv, m), m, n, fn);
+		change_flush(c);
+	}
+}
+
+/* fn on every entry that maps m, a page or superpage. */
 static void
 change_page(vm_page_t m, change_fn *fn)
 {
-	struct pv_entry *pv, *next;
+	vm_pindex_t left = vm_page_unit_pages(m), n;
 	struct pmap_change c;
 
 	mtx_lock(&pmap_mtx);
 	change_begin(&c, NULL);
-	for (pv = *pv_list(m); pv != NULL; pv = next) {
-		next = pv->pv_next;
-		c.pmap = pv_pmap(pv);
-		change_mapping(&c, pv_address(pv, m), m, vm_page_unit_pages(m), fn);
-		change_flush(&c);
+	for (; left > 0; left -= n, m += n) {
+		n = MIN(left, VM_SUPERPAGE_PAGES);
+		change_listed(&c, m, n, fn);
 	}
 	mtx_unlock(&pmap_mtx);
 }
@@ -850,23 +896,35 @@ pmap_remove_write(vm_page_t m)
 	change_page(m, change_clean);
 }
 
-/* Is m mapped, by an entry that has one of bits? */
+/* Is one of the n pages from m on, which share a pv list, mapped by an entry that has one of
+ * bits? */
 static bool
-page_has(vm_page_t m, uint64_t bits)
+listed_has(vm_page_t m, vm_pindex_t n, uint64_t bits)
 {
-	vm_pindex_t n = vm_page_unit_pages(m);
 	struct pv_entry *pv;
-	bool has = false;
 	uint64_t *e;
 	int level;
 
-	mtx_lock(&pmap_mtx);
-	for (pv = *pv_list(m); pv != NULL && !has; pv = pv->pv_next) {
-		for (vm_pindex_t i = 0; i < n && !has; i++) {
+	for (pv = *pv_list(m); pv != NULL; pv = pv->pv_next) {
+		for (vm_pindex_t i = 0; i < n; i++) {
 			e = entry_of(pv_pmap(pv), pv_address(pv, m + i), m + i, &level);
-			has = e != NULL && (*e & bits) != 0;
+			if (e != NULL && (*e & bits) != 0)
+				return (true);
 		}
 	}
+	return (false);
+}
+
+/* The same for m, a page or superpage. */
+static bool
+page_has(vm_page_t m, uint64_t bits)
+{
+	vm_page_t end = m + vm_page_unit_pages(m);
+	bool has = false;
+
+	mtx_lock(&pmap_mtx);
+	for (; m < end && !has; m += VM_SUPERPAGE_PAGES)
+		has = listed_has(m, MIN((vm_pindex_t)(end - m), VM_SUPERPAGE_PAGES), bits);
 	mtx_unlock(&pmap_mtx);
 	return (has);
 }
@@ -874,7 +932,9 @@ page_has(vm_page_t m, uint64_t bits)
 bool
 pmap_page_is_mapped(vm_page_t m)
 {
-	return (*pv_list(m) != NULL && ((m->flags & PG_BLOCK) == 0 || page_has(m, PG_V)));
+	if ((m->flags & PG_BLOCK) == 0)
+		return (*pv_list(m) != NULL);
+	return (page_has(m, PG_V));
 }
 
 bool

@@ -308,13 +308,15 @@ vm_page_unwire(vm_page_t m)
 void
 vm_page_unwire_all(vm_page_t m)
 {
-	vm_page_t end = m + vm_page_unit_pages(m);
+	vm_page_t end = m + vm_page_unit_pages(m), next;
 
-	if ((m->flags & PG_BLOCK) != 0 && vm_page_block(m)->block.wired == 0)
-		return;
-	for (; m < end; m++)
+	for (; m < end; m = next) {
+		next = m + 1;
+		if ((m->flags & PG_BLOCK) != 0 && vm_page_block(m)->block.wired == 0)
+			next = vm_page_block(m) + VM_SUPERPAGE_PAGES;
 		while (m->wire_count != 0)
 			vm_page_unwire(m);
+	}
 }
 
 void

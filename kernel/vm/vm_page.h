@@ -15,10 +15,11 @@
  * A page's identity (object, pindex) changes only with the object write-locked and the page xbusied.
  *
  * Superpages: device frames come in blocks of VM_SUPERPAGE_PAGES, aligned to that. A pager may put
- * a whole block into an object as one superpage, at the cost of one page. Then the block's first
- * page speaks for all of them: object, pindex, busy, valid and dirty are its; those of the others
- * mean nothing. vm_page_unit() leads from any page to the one that speaks for it. To take a part
- * away, the superpage is split: each page stands for itself again.
+ * a whole block, or many that follow each other, into an object as one superpage, at little more
+ * than the cost of one page. Then the first page speaks for all of them: object, pindex, busy,
+ * valid and dirty are its; those of the others mean nothing. vm_page_unit() leads from any page to
+ * the one that speaks for it. To take a part away, the superpage is split: each block, and then
+ * each page, stands for itself again.
  */
 #pragma once
 
@@ -37,7 +38,9 @@ struct vm_page {
 			uint32_t wired; /* (a) wirings of its pages */
 			uint16_t standing; /* (a) pages of it that stand in some object */
 			uint16_t members; /* (o) of these, in an object's `supers` */
-			bool whole; /* (o) they are one superpage */
+			bool whole; /* (o) they are one superpage, or part of a larger one: */
+			uint16_t before; /* (o) blocks of that in front of this one */
+			uint16_t run; /* (o) blocks of it, if this is its first */
 		} block;
 	};
 	vm_object_t object; /* (o) NULL: free, or the kernel's own */
@@ -171,14 +174,18 @@ void vm_page_free(vm_page_t m);
  */
 int vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
 /*
- * Put the block that m, xbusied, is the first page of at object[pindex] as one superpage. The
- * object is write-locked. 0; ENOMEM; EINVAL when m begins no block, or pindex is not a multiple of
- * VM_SUPERPAGE_PAGES or too near the object's end; EEXIST when something stands there, or a page of
- * the block stands anywhere (P21): nothing changed then.
+ * Put the block that m, xbusied, is the first page of at object[pindex] as one superpage, and with
+ * it as many of the blocks after it as can be had and max, in pages, allows: vm_page_unit_pages(m)
+ * tells. The object is write-locked. 0; ENOMEM; EINVAL when m begins no block, or pindex is not a
+ * multiple of VM_SUPERPAGE_PAGES or too near the object's end, or max too small; EEXIST when
+ * something stands there, or a page of the block stands anywhere (P21): nothing changed then.
  */
-int vm_page_insert_super(vm_page_t m, vm_object_t object, vm_pindex_t pindex);
-/* Let each page of the superpage m speak for itself. The object is write-locked, m is xbusied by
- * the caller and stays so, the others are not busy. Cannot fail. */
+int vm_page_insert_super(vm_page_t m, vm_object_t object, vm_pindex_t pindex, vm_pindex_t max);
+/*
+ * Let each block of the superpage m be a superpage of its own; or if it is one block, let each page
+ * speak for itself. The object is write-locked, m is xbusied by the caller and stays so, the others
+ * are not busy. Cannot fail.
+ */
 void vm_page_split(vm_page_t m);
 /* Move m, no superpage, to object[pindex], which is free; both objects are write-locked. The
  * page keeps its state and its mappings. 0, or ENOMEM: nothing changed. */
@@ -204,7 +211,7 @@ vm_page_unit(vm_page_t m)
 	if (__predict_true((m->flags & PG_BLOCK) == 0))
 		return (m);
 	head = vm_page_block(m);
-	return (head->block.whole ? head : m);
+	return (head->block.whole ? head - head->block.before * VM_SUPERPAGE_PAGES : m);
 }
 
 /* How many pages unit, which speaks for itself, speaks for. */
@@ -213,7 +220,7 @@ vm_page_unit_pages(vm_page_t unit)
 {
 	return ((unit->flags & PG_BLOCK) != 0 &&
 			(atop(unit->phys_addr) & (VM_SUPERPAGE_PAGES - 1)) == 0 && unit->block.whole
-		    ? VM_SUPERPAGE_PAGES
+		    ? unit->block.run * VM_SUPERPAGE_PAGES
 		    : 1);
 }
 

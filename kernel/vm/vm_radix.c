@@ -79,35 +79,58 @@ radix_prune(struct vm_radix *rt, vm_pindex_t index)
 	}
 }
 
-int
-vm_radix_insert(struct vm_radix *rt, vm_pindex_t index, vm_page_t m)
+/* The level 0 node for index, made if need be; it may be empty then. NULL: no memory, and nothing
+ * changed. */
+static inline struct vm_radix_node *
+leaf_make(struct vm_radix *rt, vm_pindex_t index)
 {
-	struct vm_radix_node *node, *child;
-	int error = radix_grow(rt, index);
+	struct vm_radix_node *node = NULL, *child;
 
-	node = rt->rt_root;
-	for (int level = rt->rt_height - 1; error == 0 && level > 0; level--) {
+	if (radix_grow(rt, index) == 0)
+		node = rt->rt_root;
+	for (int level = rt->rt_height - 1; node != NULL && level > 0; level--) {
 		child = node->rn_slot[slot_of(index, level)];
-		if (child == NULL) {
-			child = kmalloc(sizeof(*child), M_ZERO);
-			if (child == NULL) {
-				error = ENOMEM;
-				break;
-			}
+		if (child == NULL && (child = kmalloc(sizeof(*child), M_ZERO)) != NULL) {
 			node->rn_slot[slot_of(index, level)] = child;
 			node->rn_count++;
 		}
 		node = child;
 	}
-	if (error == 0 && node->rn_slot[slot_of(index, 0)] != NULL)
+	if (__predict_false(node == NULL && rt->rt_root != NULL))
+		radix_prune(rt, index);
+	return (node);
+}
+
+int
+vm_radix_insert(struct vm_radix *rt, vm_pindex_t index, vm_page_t m)
+{
+	struct vm_radix_node *leaf = leaf_make(rt, index);
+
+	if (leaf == NULL)
+		return (ENOMEM);
+	if (leaf->rn_slot[slot_of(index, 0)] != NULL)
 		return (EEXIST);
-	if (error != 0) {
-		if (rt->rt_root != NULL)
-			radix_prune(rt, index);
-		return (error);
-	}
-	node->rn_slot[slot_of(index, 0)] = m;
-	node->rn_count++;
+	leaf->rn_slot[slot_of(index, 0)] = m;
+	leaf->rn_count++;
+	return (0);
+}
+
+int
+vm_radix_insert_run(struct vm_radix *rt, vm_pindex_t index, vm_page_t m, vm_pindex_t step,
+		    vm_pindex_t *n)
+{
+	struct vm_radix_node *leaf = leaf_make(rt, index);
+	int first = slot_of(index, 0), slot = first, end;
+
+	if (leaf == NULL)
+		return (ENOMEM);
+	end = (int)MIN(first + *n, (vm_pindex_t)RADIX_SLOTS);
+	for (; slot < end && leaf->rn_slot[slot] == NULL; slot++, m += step)
+		leaf->rn_slot[slot] = m;
+	if (slot == first)
+		return (EEXIST);
+	*n = (vm_pindex_t)(slot - first);
+	leaf->rn_count += *n;
 	return (0);
 }
 

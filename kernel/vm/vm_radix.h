@@ -14,6 +14,10 @@ struct vm_radix {
 
 /* 0; EEXIST if the index is taken; ENOMEM. */
 int vm_radix_insert(struct vm_radix *rt, vm_pindex_t index, vm_page_t m);
+/* Insert m, m + step, m + 2 * step .. at index and after it, at most *n and up to the first index
+ * that is taken or is another node's; *n: how many. 0 if any; EEXIST; ENOMEM. */
+int vm_radix_insert_run(struct vm_radix *rt, vm_pindex_t index, vm_page_t m, vm_pindex_t step,
+			vm_pindex_t *n);
 vm_page_t vm_radix_lookup(const struct vm_radix *rt, vm_pindex_t index);
 /* The page with the least index >= index, and that index in *at; or NULL. */
 vm_page_t vm_radix_lookup_ge(const struct vm_radix *rt, vm_pindex_t index, vm_pindex_t *at);

@@ -91,24 +91,30 @@ pages_make(void)
 
 /* --- blocks in the object --------------------------------------------------------------------- */
 
-/* Put block b in as one superpage. */
+/* Put block b in as one superpage, with those after it as far as max pages allow. */
 static void
-block_insert(vm_pindex_t b)
+blocks_insert(vm_pindex_t b, vm_pindex_t max)
 {
 	vm_page_t m = dev + b * SP;
 
 	VM_OBJECT_WLOCK(object);
 	T_OK(vm_page_tryxbusy(m));
-	T_EQ(vm_page_insert_super(m, object, b * SP), 0);
+	T_EQ(vm_page_insert_super(m, object, b * SP, max), 0);
 	m->valid = true;
 	vm_page_xunbusy(m);
 	VM_OBJECT_UNLOCK(object);
 }
 
 static void
+block_insert(vm_pindex_t b)
+{
+	blocks_insert(b, SP);
+}
+
+static void
 block_split(vm_pindex_t b)
 {
-	vm_page_t m = dev + b * SP;
+	vm_page_t m = vm_page_unit(dev + b * SP);
 
 	VM_OBJECT_WLOCK(object);
 	T_OK(vm_page_tryxbusy(m));
@@ -1064,7 +1070,7 @@ step_block(struct rng *r)
 	} else if (m->block.standing != 0) {
 		block_remove(b);
 	} else {
-		block_insert(b);
+		blocks_insert(b, SP * (1 + rng_below(r, NBLOCKS)));
 		m->dirty = true; /* some of its pages may be */
 	}
 }

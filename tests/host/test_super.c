@@ -16,6 +16,7 @@
 #define RW      VM_PROT_RW
 
 static vm_page_t frames; /* of VRAM */
+static vm_pindex_t run_pages = SP; /* how large a superpage the pager asks for */
 
 /* --- a pager that populates by superpages ----------------------------------------------------- */
 
@@ -44,7 +45,7 @@ install(vm_object_t object, vm_pindex_t i)
 	if (m == NULL) {
 		m = &frames[i];
 		T_OK(vm_page_tryxbusy(m));
-		if (vm_page_insert_super(m, object, i) != 0)
+		if (vm_page_insert_super(m, object, i, run_pages) != 0)
 			T_EQ(vm_page_insert(m, object, i), 0);
 		m->valid = true;
 	}
@@ -209,19 +210,30 @@ object_end(vm_object_t object)
 	vram_unregister();
 }
 
-/* Put block b at pindex, and let go of it; what insert said. */
+/* Put the block at m at pindex, with those after it up to max pages, and let go of it; what insert
+ * said. */
 static int
-put(vm_object_t object, vm_page_t m, vm_pindex_t pindex)
+put_run(vm_object_t object, vm_page_t m, vm_pindex_t pindex, vm_pindex_t max)
 {
 	vm_pindex_t count = object->resident_page_count;
 	int error;
 
 	T_OK(vm_page_tryxbusy(m));
-	error = vm_page_insert_super(m, object, pindex);
+	error = vm_page_insert_super(m, object, pindex, max);
 	if (error == 0)
 		m->valid = true;
-	T_EQ(object->resident_page_count, count + (error == 0 ? SP : 0));
+	T_EQ(object->resident_page_count, count + (error == 0 ? vm_page_unit_pages(m) : 0));
 	vm_page_xunbusy(m);
+	return (error);
+}
+
+/* The same for one block. */
+static int
+put(vm_object_t object, vm_page_t m, vm_pindex_t pindex)
+{
+	int error = put_run(object, m, pindex, SP);
+
+	T_OK(error != 0 || vm_page_unit_pages(m) == SP);
 	return (error);
 }
 
@@ -390,6 +402,79 @@ test_S3_a_page_comes_back(void)
 	object_end(object);
 }
 
+/* How much of a run of blocks goes in as one. */
+static void
+test_S1_blocks_that_follow_each_other_are_one(void)
+{
+	vm_object_t object = object_make(NPAGES - 1);
+
+	T_EQ(put_run(object, &frames[0], 0, SP - 1), EINVAL);
+	T_EQ(put_run(object, &frames[SP], 0, 3 * SP), 0);
+	T_EQ(vm_page_unit_pages(&frames[SP]), 3 * SP);
+	T_OK(vm_page_lookup(object, 2 * SP + 7) == &frames[3 * SP + 7]);
+	T_OK(vm_page_unit(&frames[3 * SP + 7]) == &frames[SP]);
+	T_EQ(vm_page_pindex(&frames[3 * SP + 7]), 2 * SP + 7);
+	T_OK(vm_page_next(&frames[SP]) == NULL);
+	T_EQ(put_run(object, &frames[0], SP, ~0ul), EEXIST);
+	vm_object_page_remove(object, 0, 3 * SP);
+	T_OK(object->supers.rt_root == NULL);
+	T_EQ(put_run(object, &frames[0], 0, ~0ul), 0); /* to the end of the object */
+	T_EQ(vm_page_unit_pages(&frames[0]), 3 * SP);
+	vm_object_page_remove(object, SP + 1, SP + 2); /* the blocks beside it stay whole */
+	T_EQ(vm_page_unit_pages(&frames[0]), SP);
+	T_OK(is_whole(0) && !is_whole(1) && is_whole(2));
+	vm_object_page_remove(object, 0, SP);
+	T_EQ(put_run(object, &frames[0], 0, 2 * SP), 0); /* to one that stands */
+	T_EQ(vm_page_unit_pages(&frames[0]), SP);
+	vm_object_page_remove(object, 0, 0);
+	T_EQ(vm_page_insert(&frames[2 * SP + 1], object, 2), 0);
+	vm_object_page_remove(object, 0, 2);
+	T_EQ(put_run(object, &frames[0], SP, ~0ul), 0); /* to one of which a page stands */
+	T_EQ(vm_page_unit_pages(&frames[0]), 2 * SP);
+	vm_object_page_remove(object, 0, 0);
+	T_EQ(put_run(object, &frames[atop(FAKE_VRAM_SIZE) - SP], 0, ~0ul), 0); /* to the last */
+	T_EQ(vm_page_unit_pages(&frames[atop(FAKE_VRAM_SIZE) - SP]), SP);
+	object_end(object);
+}
+
+/* Bit by bit: each block of it, then each page, says what all said. */
+static void
+test_S3_a_large_superpage_is_split_twice(void)
+{
+	vm_object_t object = object_make(NPAGES);
+
+	T_EQ(put_run(object, &frames[0], 0, NPAGES), 0);
+	vm_page_dirty(&frames[SP + 1]);
+	vm_page_wire(&frames[2 * SP + 3]);
+	split(&frames[0]);
+	for (vm_pindex_t b = 0; b < NBLOCKS; b++) {
+		vm_page_t m = &frames[b * SP];
+
+		T_OK(vm_page_unit(m + 9) == m && m->object == object && m->pindex == b * SP);
+		T_OK(m->valid && m->dirty && !vm_page_busied(m));
+		T_EQ(vm_page_unit_pages(m), SP);
+	}
+	T_OK(vm_page_next(&frames[0]) == &frames[SP]);
+	split(&frames[SP]);
+	T_OK(vm_page_unit(&frames[SP + 9]) == &frames[SP + 9] && frames[SP + 9].dirty);
+	T_OK(is_whole(0) && !is_whole(1) && is_whole(2));
+	vm_page_unwire(&frames[2 * SP + 3]);
+	object_end(object);
+}
+
+static void
+test_R1_all_wirings_of_a_large_superpage_end(void)
+{
+	vm_object_t object = object_make(NPAGES);
+
+	T_EQ(put_run(object, &frames[0], 0, NPAGES), 0);
+	vm_page_wire(&frames[3]);
+	vm_page_wire(&frames[3 * SP + 3]);
+	vm_object_page_remove(object, 0, 0);
+	T_EQ(frames[3].wire_count + frames[3 * SP + 3].wire_count, 0);
+	object_end(object);
+}
+
 /* --- busy, wired ------------------------------------------------------------------------------ */
 
 static void
@@ -488,9 +573,11 @@ test_S1_a_populate_installs_superpages(void)
 
 /* P13, P15: a superpage cut by the clip stays busy as a whole until its part is entered. */
 static void
-clip(vm_pindex_t first, vm_pindex_t n, vm_pindex_t at)
+clip_runs(vm_pindex_t first, vm_pindex_t n, vm_pindex_t at, vm_pindex_t run)
 {
 	struct space *s = setup(first, n);
+
+	run_pages = run;
 
 	fake_pmap = (struct fake_pmap_counts){0};
 	touch(s, VA + ptoa(at), W, KERN_SUCCESS);
@@ -498,8 +585,17 @@ clip(vm_pindex_t first, vm_pindex_t n, vm_pindex_t at)
 	T_EQ(fake_pmap.entered, n);
 	T_EQ(vm_cnt.v_populate_clipped, NPAGES - n);
 	for (vm_pindex_t b = 0; b < NBLOCKS; b++)
-		T_EQ(frames[b * SP].dirty, b * SP < first + n && (b + 1) * SP > first);
+		T_EQ(vm_page_unit(&frames[b * SP])->dirty,
+		     run > SP || (b * SP < first + n && (b + 1) * SP > first));
 	teardown(s);
+}
+
+static void
+clip(vm_pindex_t first, vm_pindex_t n, vm_pindex_t at)
+{
+	clip_runs(first, n, at, SP);
+	vm_cnt.v_populate_clipped = 0;
+	clip_runs(first, n, at, NPAGES);
 }
 
 static void
@@ -800,10 +896,11 @@ test_P4_behind_a_shadow_one_page_at_a_time(void)
 /* --- revocation ------------------------------------------------------------------------------- */
 
 static void
-test_R1_revocation_of_a_part_splits(void)
+revoke_part(vm_pindex_t run)
 {
 	struct space *s = setup(0, NPAGES), *other = space_create();
 
+	run_pages = run;
 	dev_map(other, VA, 0, NPAGES, R, MAP_ENTRY_SHARED);
 	touch(s, VA, W, KERN_SUCCESS);
 	touch(other, VA, R, KERN_SUCCESS);
@@ -827,6 +924,17 @@ test_R1_revocation_of_a_part_splits(void)
 	T_EQ(frames[SP].block.wired, 0);
 	space_destroy(other);
 	teardown(s);
+}
+
+static void
+test_R1_revocation_of_a_part_splits(void)
+{
+	revoke_part(SP);
+}
+static void
+test_R1_revocation_of_a_part_of_a_large_superpage_splits(void)
+{
+	revoke_part(NPAGES);
 }
 
 static void
@@ -955,12 +1063,16 @@ step_super(struct rng *r)
 {
 	vm_page_t block = &frames[rng_below(r, NBLOCKS) * SP];
 	vm_pindex_t at = rng_below(r, NBLOCKS) * SP;
-	bool fits = is_empty(at, SP) && !block_stands(block);
+	vm_pindex_t end = (vm_pindex_t)(&frames[NPAGES] - block), n = 0;
+	vm_pindex_t max = MIN(SP * (1 + rng_below(r, NBLOCKS)), end);
 
 	if (vm_page_busied(block))
 		return;
-	T_EQ(put(random_object, block, at), fits ? 0 : EEXIST);
-	for (vm_pindex_t i = 0; fits && i < SP; i++)
+	while (n < max && at + n < NPAGES && is_empty(at + n, SP) && !block_stands(block + n))
+		n += SP;
+	T_EQ(put_run(random_object, block, at, max), n > 0 ? 0 : EEXIST);
+	T_EQ(n == 0 ? 0 : vm_page_unit_pages(block), n);
+	for (vm_pindex_t i = 0; i < n; i++)
 		at_index[at + i] = block + i;
 }
 
@@ -996,7 +1108,7 @@ step_split(struct rng *r)
 	vm_page_t block = &frames[rng_below(r, NBLOCKS) * SP];
 
 	if (block->block.whole)
-		split(block);
+		split(vm_page_unit(block));
 }
 
 static void
@@ -1084,6 +1196,9 @@ main(int argc, char **argv)
 	    TEST(test_S3_a_split_needs_no_memory),
 	    TEST(test_S3_an_object_ends_in_the_middle_of_one),
 	    TEST(test_S3_a_page_comes_back),
+	    TEST(test_S1_blocks_that_follow_each_other_are_one),
+	    TEST(test_S3_a_large_superpage_is_split_twice),
+	    TEST(test_R1_all_wirings_of_a_large_superpage_end),
 	    TEST(test_S2_a_part_busied_is_the_whole_busied),
 	    TEST(test_S3_sleepers_wake_after_a_split),
 	    TEST(test_P14_wirings_are_counted_by_page_and_block),
@@ -1107,6 +1222,7 @@ main(int argc, char **argv)
 	    TEST(test_S1_soft_fault_that_wires_enters_one_page),
 	    TEST(test_P4_behind_a_shadow_one_page_at_a_time),
 	    TEST(test_R1_revocation_of_a_part_splits),
+	    TEST(test_R1_revocation_of_a_part_of_a_large_superpage_splits),
 	    TEST(test_R3_revoked_while_a_populate_is_in_flight),
 	    TEST(test_W1_pages_of_one_superpage_with_different_rights),
 	    TEST(test_S1_allow_superpages_by_range),
