@@ -32,33 +32,35 @@ load(const uintptr_t *word)
 #define CHECK_RANKS false
 #endif
 
-/* Note a lock taken. Not 0 if others of its rank or above are held: rank_check says whether that
- * may be. */
-static inline uint64_t
-rank_push(struct thread *td, const char *name, unsigned rank)
+/* Note a lock taken; `held` is its mtx_held or rw_held. True if others of its rank or above are held:
+ * rank_check says whether that may be. */
+static inline bool
+rank_push(struct thread *td, const char *name, unsigned rank, uint64_t held)
 {
-	uint64_t above = td->td_ranks >> rank * LR_BITS;
+	uint64_t ranks = td->td_ranks;
 
 	if (!CHECK_RANKS)
-		return (0);
-	td->td_ranks += 1ul << rank * LR_BITS;
+		return (false);
+	td->td_ranks = ranks + held;
 	td->td_rank_name[rank] = name;
-	return (above);
+	return (ranks >= held);
 }
 
 static inline void
-rank_pop(struct thread *td, unsigned rank)
+rank_pop(struct thread *td, uint64_t held)
 {
 	if (CHECK_RANKS)
-		td->td_ranks -= 1ul << rank * LR_BITS;
+		td->td_ranks -= held;
 }
 
+/* After rank_push said true. */
 static void
-rank_check(const char *name, unsigned rank, uint64_t above)
+rank_check(const char *name, unsigned rank)
 {
+	uint64_t above = (curthread->td_ranks - (1ul << rank * LR_BITS)) >> rank * LR_BITS;
 	unsigned held;
 
-	if (above == 0 || panicking)
+	if (!CHECK_RANKS || above == 0 || panicking)
 		return;
 	held = rank + (63 - (unsigned)__builtin_clzl(above)) / LR_BITS;
 	if (held > rank || (rank != LR_OBJECT && rank != LR_FILE))
@@ -72,23 +74,32 @@ locks_held(void)
 	return (curthread->td_ranks);
 }
 
+/* An interrupt before they are off leaves td_spin as it was. */
+static inline void
+spin_enter(struct thread *td)
+{
+	if (td->td_spin == 0)
+		td->td_spin_flags = cpu_intr_disable();
+	td->td_spin++;
+}
+
+static inline void
+spin_exit(struct thread *td)
+{
+	if (--td->td_spin == 0 && td->td_spin_flags != 0)
+		cpu_intr_enable();
+}
+
 void
 spinlock_enter(void)
 {
-	bool on = cpu_intr_disable();
-	struct thread *td = curthread;
-
-	if (td->td_spin++ == 0)
-		td->td_spin_flags = on;
+	spin_enter(curthread);
 }
 
 void
 spinlock_exit(void)
 {
-	struct thread *td = curthread;
-
-	if (--td->td_spin == 0 && td->td_spin_flags != 0)
-		cpu_intr_enable();
+	spin_exit(curthread);
 }
 
 void
@@ -98,11 +109,11 @@ mtx_init(struct mtx *m, const char *name, enum lock_rank rank)
 }
 
 static void __slow_path
-mtx_lock_slow(struct mtx *m, uint64_t above, bool taken)
+mtx_lock_slow(struct mtx *m, bool taken)
 {
 	uintptr_t owner = 0;
 
-	rank_check(m->mtx_name, m->mtx_rank, above);
+	rank_check(m->mtx_name, m->mtx_rank);
 	while (!taken && !panicking) {
 		taken = cas(&m->mtx_owner, &owner, (uintptr_t)curthread);
 		KASSERT(taken || owner != (uintptr_t)curthread, ("%s taken twice", m->mtx_name));
@@ -114,17 +125,16 @@ mtx_lock_slow(struct mtx *m, uint64_t above, bool taken)
 void
 mtx_lock(struct mtx *m)
 {
-	bool taken, on = cpu_intr_disable();
 	struct thread *td = curthread;
 	uintptr_t owner = 0;
-	uint64_t above;
+	bool above;
 
-	if (td->td_spin++ == 0)
-		td->td_spin_flags = on;
-	above = rank_push(td, m->mtx_name, m->mtx_rank);
-	taken = cas(&m->mtx_owner, &owner, (uintptr_t)td);
-	if (__predict_false(!taken || above != 0))
-		mtx_lock_slow(m, above, taken);
+	spin_enter(td);
+	above = rank_push(td, m->mtx_name, m->mtx_rank, m->mtx_held);
+	if (__predict_false(!cas(&m->mtx_owner, &owner, (uintptr_t)td)))
+		mtx_lock_slow(m, false);
+	else if (__predict_false(above))
+		mtx_lock_slow(m, true);
 }
 
 void
@@ -133,10 +143,9 @@ mtx_unlock(struct mtx *m)
 	struct thread *td = curthread;
 
 	KASSERT(m->mtx_owner == (uintptr_t)td || panicking, ("%s let go, not owned", m->mtx_name));
-	rank_pop(td, m->mtx_rank);
+	rank_pop(td, m->mtx_held);
 	__atomic_store_n(&m->mtx_owner, 0, __ATOMIC_RELEASE);
-	if (--td->td_spin == 0 && td->td_spin_flags != 0)
-		cpu_intr_enable();
+	spin_exit(td);
 }
 
 bool
@@ -174,11 +183,11 @@ rw_try(struct rwlock *rw, bool write)
 }
 
 static void __slow_path
-rw_lock_slow(struct rwlock *rw, bool write, uint64_t above)
+rw_lock_slow(struct rwlock *rw, bool write)
 {
 	uintptr_t word;
 
-	rank_check(rw->rw_name, rw->rw_rank, above);
+	rank_check(rw->rw_name, rw->rw_rank);
 	if (rw_try(rw, write))
 		return;
 	KASSERT(!write || !rw_wowned(rw) || panicking, ("%s taken twice", rw->rw_name));
@@ -224,19 +233,21 @@ rw_grant(struct rwlock *rw, uintptr_t keep)
 void
 rw_rlock(struct rwlock *rw)
 {
-	uint64_t above = rank_push(curthread, rw->rw_name, rw->rw_rank);
+	bool above = rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held);
 
-	if (__predict_false(above != 0 || !rw_try(rw, false)))
-		rw_lock_slow(rw, false, above);
+	if (__predict_false(above || !rw_try(rw, false)))
+		rw_lock_slow(rw, false);
 }
 
 void
 rw_wlock(struct rwlock *rw)
 {
-	uint64_t above = rank_push(curthread, rw->rw_name, rw->rw_rank);
+	struct thread *td = curthread;
+	bool above = rank_push(td, rw->rw_name, rw->rw_rank, rw->rw_held);
+	uintptr_t word = 0;
 
-	if (__predict_false(above != 0 || !rw_try(rw, true)))
-		rw_lock_slow(rw, true, above);
+	if (__predict_false(above || !cas(&rw->rw_word, &word, RW_WRITER | (uintptr_t)td)))
+		rw_lock_slow(rw, true);
 }
 
 bool
@@ -244,7 +255,7 @@ rw_try_rlock(struct rwlock *rw)
 {
 	if (!rw_try(rw, false))
 		return (false);
-	rank_push(curthread, rw->rw_name, rw->rw_rank);
+	rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held);
 	return (true);
 }
 
@@ -253,7 +264,7 @@ rw_try_wlock(struct rwlock *rw)
 {
 	if (!rw_try(rw, true))
 		return (false);
-	rank_push(curthread, rw->rw_name, rw->rw_rank);
+	rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held);
 	return (true);
 }
 
@@ -279,14 +290,14 @@ rw_downgrade(struct rwlock *rw)
 		rw_grant(rw, RW_READER);
 }
 
-void
-rw_unlock(struct rwlock *rw)
+/* Somebody waits, or the lock is not the caller's. */
+static void __slow_path
+rw_unlock_slow(struct rwlock *rw)
 {
 	uintptr_t word = load(&rw->rw_word), rest;
 
 	KASSERT((word & RW_WRITER) != 0 ? rw_wowned(rw) : word >= RW_READER,
 		("%s let go, not locked", rw->rw_name));
-	rank_pop(curthread, rw->rw_rank);
 	do {
 		rest = (word & RW_WRITER) != 0 ? word & RW_WAITERS : word - RW_READER;
 		if (rest == RW_WAITERS) {
@@ -294,6 +305,22 @@ rw_unlock(struct rwlock *rw)
 			return;
 		}
 	} while (!cas(&rw->rw_word, &word, rest));
+}
+
+void
+rw_unlock(struct rwlock *rw)
+{
+	struct thread *td = curthread;
+	uintptr_t word = load(&rw->rw_word), rest = 0;
+
+	rank_pop(td, rw->rw_held);
+	if ((word & RW_WRITER) != 0)
+		word = RW_WRITER | (uintptr_t)td; /* or it is not ours to let go */
+	else
+		rest = word - RW_READER;
+	if (__predict_false((word & RW_WAITERS) != 0 || (intptr_t)rest < 0 ||
+			    !cas(&rw->rw_word, &word, rest)))
+		rw_unlock_slow(rw);
 }
 
 bool

@@ -33,6 +33,7 @@ _Static_assert(LR_BITS *LR_COUNT <= 64, "the counts of all ranks fit one word");
 struct mtx {
 	uintptr_t mtx_owner; /* (a) the owning thread, 0 when free */
 	const char *mtx_name; /* (c) */
+	uint64_t mtx_held; /* (c) what holding it adds to td_ranks */
 	uint8_t mtx_rank; /* (c) enum lock_rank */
 };
 
@@ -43,17 +44,16 @@ struct mtx {
 struct rwlock {
 	uintptr_t rw_word; /* (a) */
 	const char *rw_name; /* (c) */
+	uint64_t rw_held; /* (c) what holding it adds to td_ranks */
 	uint8_t rw_rank; /* (c) enum lock_rank */
 };
 
-#define MTX_INITIALIZER(name, rank) \
-	{                           \
-		0, name, rank       \
+#define LOCK_INITIALIZER(name, rank)                 \
+	{                                            \
+		0, name, 1ul << (rank)*LR_BITS, rank \
 	}
-#define RW_INITIALIZER(name, rank) \
-	{                          \
-		0, name, rank      \
-	}
+#define MTX_INITIALIZER LOCK_INITIALIZER
+#define RW_INITIALIZER  LOCK_INITIALIZER
 
 void mtx_init(struct mtx *m, const char *name, enum lock_rank rank);
 void mtx_lock(struct mtx *m);

@@ -48,14 +48,14 @@ cpu_intr_enable(void)
 {
 	__asm__ volatile("sti" : : : "memory");
 }
-/* Were they on? */
-static inline bool
+/* Not 0 if they were on. */
+static inline uint64_t
 cpu_intr_disable(void)
 {
 	uint64_t flags;
 
 	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
-	return ((flags & 0x200) != 0);
+	return (flags & 0x200);
 }
 /* Sleep until an interrupt; entered with interrupts off, returns with them off. */
 void cpu_idle(void);
