@@ -158,6 +158,10 @@ wakeup(const void *chan)
 {
 	struct thread *td, *next;
 
+	/* Whoever sleeps on it was queued before letting go of the lock that the caller took since,
+	 * to change what the sleeper waits for. */
+	if (TAILQ_EMPTY(bucket(chan)))
+		return;
 	mtx_lock(&sched_lock);
 	for (td = TAILQ_FIRST(bucket(chan)); td != NULL; td = next) {
 		next = TAILQ_NEXT(td, td_link);
