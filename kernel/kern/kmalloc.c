@@ -36,15 +36,18 @@ struct freeobj {
 #define MARK(obj) ((uintptr_t)(obj) ^ 0xf4eed0b1ec7f4eedul)
 #define JUNK      0xdeadc0dedeadc0deul /* what a program finds that does not initialise */
 
-/* Locks: (k) kmem_lock. */
+/* Locks: (c) constant  (k) kmem_lock. */
 struct cache {
 	struct pglist slabs; /* (k) those with room, the empty one last */
 	vm_page_t empty; /* (k) the one slab kept although nothing in it is in use */
+	uint32_t size; /* (c) of an object, bytes */
+	uint32_t capacity; /* (c) objects in a slab */
 };
 
-#define CACHE(i)                                                                \
-	{                                                                       \
-		.slabs = TAILQ_HEAD_INITIALIZER(caches[i].slabs), .empty = NULL \
+#define CACHE(i)                                                                             \
+	{                                                                                    \
+		.slabs = TAILQ_HEAD_INITIALIZER(caches[i].slabs), .empty = NULL,             \
+		.size = 1u << UNIT_SHIFT << (i), .capacity = PAGE_SIZE >> UNIT_SHIFT >> (i), \
 	}
 static struct cache caches[NCACHES] = {CACHE(0), CACHE(1), CACHE(2), CACHE(3),
 				       CACHE(4), CACHE(5), CACHE(6), CACHE(7)};
@@ -53,21 +56,20 @@ static uint64_t kmalloc_bytes, kmalloc_pages; /* (k) in use, as rounded up; and 
 STAT(kmalloc_bytes, kmalloc_bytes);
 STAT(kmalloc_pages, kmalloc_pages);
 
-static vm_page_t
-slab_new(struct cache *c, unsigned index)
+static vm_page_t __attribute__((noinline)) slab_new(struct cache *c)
 {
 	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM);
 
 	if (m == NULL)
 		return (NULL);
-	*SLAB(m) = (struct slab){.kind = KIND_SLAB + index, .free = UNIT_NONE};
+	*SLAB(m) = (struct slab){.kind = KIND_SLAB + (c - caches), .free = UNIT_NONE};
 	TAILQ_INSERT_HEAD(&c->slabs, m, plinks);
 	kmalloc_pages++;
 	return (m);
 }
 
 static inline void *
-slab_take(struct cache *c, vm_page_t m, unsigned index)
+slab_take(struct cache *c, vm_page_t m)
 {
 	struct slab *s = SLAB(m);
 	char *page = phys_to_dmap(m->phys_addr);
@@ -79,20 +81,19 @@ slab_take(struct cache *c, vm_page_t m, unsigned index)
 		s->free = obj->next;
 	} else {
 		obj = (struct freeobj *)(page + ((size_t)s->fresh << UNIT_SHIFT));
-		s->fresh += 1u << index;
+		s->fresh += c->size >> UNIT_SHIFT;
 	}
 #ifdef INVARIANTS
 	obj->next = obj->mark = JUNK;
 #endif
 	if (c->empty == m)
 		c->empty = NULL;
-	if (++s->used == PAGE_SIZE >> UNIT_SHIFT >> index)
+	if (__predict_false(++s->used == c->capacity))
 		TAILQ_REMOVE(&c->slabs, m, plinks);
 	return (obj);
 }
 
-static void *
-kmalloc_large(size_t size)
+static void *__attribute__((noinline)) kmalloc_large(size_t size)
 {
 	int order = size <= PAGE_SIZE ? 0 : 64 - __builtin_clzl((size - 1) >> PAGE_SHIFT);
 	vm_page_t m;
@@ -118,9 +119,9 @@ kmalloc_small(size_t size)
 
 	mtx_lock(&kmem_lock);
 	m = TAILQ_FIRST(&c->slabs);
-	if (__predict_true(m != NULL) || (m = slab_new(c, index)) != NULL) {
-		p = slab_take(c, m, index);
-		kmalloc_bytes += 16ul << index;
+	if (__predict_true(m != NULL) || (m = slab_new(c)) != NULL) {
+		p = slab_take(c, m);
+		kmalloc_bytes += c->size;
 	}
 	mtx_unlock(&kmem_lock);
 	return (p);
@@ -158,18 +159,17 @@ static void
 kfree_small(struct freeobj *obj, vm_page_t m)
 {
 	struct slab *s = SLAB(m);
-	unsigned index = s->kind - KIND_SLAB;
-	struct cache *c = &caches[index];
+	struct cache *c = &caches[s->kind - KIND_SLAB];
 	size_t offset = (uintptr_t)obj & PAGE_MASK;
 
-	KASSERT((offset & ((16ul << index) - 1)) == 0, ("kfree: %p is inside an object", obj));
+	KASSERT((offset & (c->size - 1)) == 0, ("kfree: %p is inside an object", obj));
 	mtx_lock(&kmem_lock);
 	KASSERT(s->used != 0 && obj->mark != MARK(obj), ("kfree: %p is free already", obj));
 	obj->next = s->free;
 	obj->mark = MARK(obj);
 	s->free = offset >> UNIT_SHIFT;
-	kmalloc_bytes -= 16ul << index;
-	if (s->used == PAGE_SIZE >> UNIT_SHIFT >> index)
+	kmalloc_bytes -= c->size;
+	if (__predict_false(s->used == c->capacity))
 		TAILQ_INSERT_HEAD(&c->slabs, m, plinks);
 	if (--s->used == 0)
 		slab_emptied(c, m);
