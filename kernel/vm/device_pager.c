@@ -1,7 +1,7 @@
 /*
  * The device pager: objects whose pages are a driver's. The driver makes them one at a time
  * (cdev_pg_fault), a range at a time (cdev_pg_populate), or both. Owns the list of device objects,
- * by handle: all mappings of a device share one.
+ * by handle: all mappings of a device share one. dev_mtx protects it.
  *
  * A driver may take pages back while they are mapped (revocation, R1 to R4), under its own locks.
  * So the driver's destructor may become due under them too; then it is a task for later.
@@ -12,70 +12,63 @@
 #include "vm/vm_pager.h"
 #include "vm/vm_page.h"
 #include "kern/errno.h"
-#include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/panic.h"
 #include "kern/task.h"
 
-/* Locks: (c) constant  (d) dev_mtx */
-struct dev_entry {
-	LIST_ENTRY(dev_entry) link; /* (d) */
-	void *handle; /* (c) */
-	const struct cdev_pager_ops *ops; /* (c) */
-	vm_object_t object; /* (d) NULL while the constructor or the destructor runs */
-	struct task end; /* the destructor, when it has to wait */
-};
+/* devp.state: not in the list; in it, and the constructor runs; as it should be; the destructor is
+ * due or runs. */
+enum { DEV_HIDDEN, DEV_MAKING, DEV_READY, DEV_ENDING };
 
 static struct mtx dev_mtx = MTX_INITIALIZER("device pager", LR_LEAF);
-static LIST_HEAD(, dev_entry) dev_list = LIST_HEAD_INITIALIZER(dev_list);
+static LIST_HEAD(, vm_object) dev_list = LIST_HEAD_INITIALIZER(dev_list);
 
-static struct dev_entry *
+static vm_object_t
 dev_find(void *handle)
 {
-	struct dev_entry *de;
+	vm_object_t object;
 
 	mtx_assert_owned(&dev_mtx);
-	LIST_FOREACH (de, &dev_list, link)
-		if (de->handle == handle)
-			return (de);
+	LIST_FOREACH (object, &dev_list, un_pager.devp.link)
+		if (object->handle == handle)
+			return (object);
 	return (NULL);
 }
 
 vm_object_t
 cdev_pager_lookup(void *handle)
 {
-	struct dev_entry *de;
-	vm_object_t object = NULL;
+	vm_object_t object;
 
 	mtx_lock(&dev_mtx);
-	de = dev_find(handle);
-	if (de != NULL && de->object != NULL && vm_object_tryref(de->object))
-		object = de->object;
+	object = dev_find(handle);
+	if (object != NULL &&
+	    (object->un_pager.devp.state != DEV_READY || !vm_object_tryref(object)))
+		object = NULL;
 	mtx_unlock(&dev_mtx);
 	return (object);
 }
 
 /*
- * Find the handle's object, or put new in the list to reserve its place (returns NULL then). One
- * that is being made or ended by another thread is waited for: there is never a second one beside
- * it (R2).
+ * The object of new's handle, with a reference, or NULL when there is none: then new is in its
+ * place. One that is being made or ended by another thread is waited for: there is never a second
+ * one beside it (R2).
  */
 static vm_object_t
-dev_find_or_reserve(struct dev_entry *new)
+dev_find_or_reserve(vm_object_t new)
 {
-	struct dev_entry *de;
 	vm_object_t object;
 
 	for (;;) {
 		mtx_lock(&dev_mtx);
-		de = dev_find(new->handle);
-		if (de == NULL) {
-			LIST_INSERT_HEAD(&dev_list, new, link);
+		object = dev_find(new->handle);
+		if (object == NULL) {
+			LIST_INSERT_HEAD(&dev_list, new, un_pager.devp.link);
+			new->un_pager.devp.state = DEV_MAKING;
 			mtx_unlock(&dev_mtx);
 			return (NULL);
 		}
-		object = de->object;
-		if (object != NULL && vm_object_tryref(object)) {
+		if (object->un_pager.devp.state == DEV_READY && vm_object_tryref(object)) {
 			mtx_unlock(&dev_mtx);
 			return (object);
 		}
@@ -83,33 +76,20 @@ dev_find_or_reserve(struct dev_entry *new)
 	}
 }
 
-static void
-dev_remove(struct dev_entry *de)
-{
-	mtx_lock(&dev_mtx);
-	LIST_REMOVE(de, link);
-	mtx_unlock(&dev_mtx);
-	wakeup(&dev_list);
-	kfree(de);
-}
-
+/* An object for the handle, in nobody's sight. */
 static vm_object_t
-dev_make(struct dev_entry *de, enum obj_type type, const char *name, vm_ooffset_t size)
+dev_object(void *handle, enum obj_type type, const struct cdev_pager_ops *ops, const char *name,
+	   vm_ooffset_t size)
 {
-	const struct cdev_pager_ops *ops = de->ops;
 	vm_object_t object = vm_object_allocate(type, atop(round_page(size)));
 
 	if (object == NULL)
 		return (NULL);
-	object->handle = de->handle;
+	object->handle = handle;
 	object->un_pager.devp.ops = ops;
 	object->un_pager.devp.name = name;
 	if (ops->cdev_pg_populate != NULL)
 		object->flags |= OBJ_POPULATE; /* P2 */
-	mtx_lock(&dev_mtx);
-	de->object = object;
-	mtx_unlock(&dev_mtx);
-	wakeup(&dev_list);
 	return (object);
 }
 
@@ -126,47 +106,50 @@ cdev_pager_allocate(void *handle, enum obj_type type, const struct cdev_pager_op
 		    const char *name, vm_ooffset_t size, vm_prot_t prot, vm_ooffset_t foff,
 		    int *error)
 {
-	struct dev_entry *de;
-	vm_object_t object;
+	vm_object_t object, new;
 
 	*error = EINVAL;
 	if ((type != OBJT_DEVICE && type != OBJT_MGTDEVICE) || size == 0 ||
 	    (ops->cdev_pg_fault == NULL && ops->cdev_pg_populate == NULL))
 		return (NULL);
 	*error = ENOMEM;
-	de = kmalloc(sizeof(*de), M_ZERO);
-	if (de == NULL)
+	new = dev_object(handle, type, ops, name, size);
+	if (new == NULL)
 		return (NULL);
-	de->handle = handle;
-	de->ops = ops;
-	object = dev_find_or_reserve(de);
+	*error = 0;
+	object = dev_find_or_reserve(new);
 	if (object != NULL) {
-		kfree(de);
+		vm_object_deallocate(new);
 		dev_grow(object, size);
-		*error = 0;
 		return (object);
 	}
-	*error = ops->cdev_pg_ctor != NULL ? ops->cdev_pg_ctor(handle, size, prot, foff) : 0;
-	object = *error == 0 ? dev_make(de, type, name, size) : NULL;
-	if (object != NULL)
-		return (object);
-	if (*error == 0) {
-		*error = ENOMEM;
-		if (ops->cdev_pg_dtor != NULL)
-			ops->cdev_pg_dtor(handle);
+	if (ops->cdev_pg_ctor != NULL)
+		*error = ops->cdev_pg_ctor(handle, size, prot, foff);
+	if (*error != 0) {
+		vm_object_deallocate(new);
+		return (NULL);
 	}
-	dev_remove(de);
-	return (NULL);
+	mtx_lock(&dev_mtx);
+	new->un_pager.devp.state = DEV_READY;
+	mtx_unlock(&dev_mtx);
+	wakeup(&dev_list);
+	return (new);
 }
 
+/* Of one that was made, or only meant to be (DEV_MAKING). */
 static void
 dev_end(void *arg)
 {
-	struct dev_entry *de = arg;
+	vm_object_t object = arg;
+	const struct cdev_pager_ops *ops = object->un_pager.devp.ops;
 
-	if (de->ops->cdev_pg_dtor != NULL)
-		de->ops->cdev_pg_dtor(de->handle);
-	dev_remove(de);
+	if (object->un_pager.devp.state == DEV_ENDING && ops->cdev_pg_dtor != NULL)
+		ops->cdev_pg_dtor(object->handle);
+	mtx_lock(&dev_mtx);
+	LIST_REMOVE(object, un_pager.devp.link);
+	mtx_unlock(&dev_mtx);
+	wakeup(&dev_list);
+	vm_object_free(object);
 }
 
 /* R2, R4: the destructor runs once and with no lock held; the handle is free for a new object
@@ -174,20 +157,21 @@ dev_end(void *arg)
 static void
 dev_pager_dealloc(vm_object_t object)
 {
-	bool later = (object->flags & OBJ_END_LATER) != 0;
-	struct dev_entry *de;
+	bool later = (object->flags & OBJ_END_LATER) != 0, hidden;
 
-	KASSERT(later || locks_held() == 0,
+	KASSERT(later || locks_held() == 0 || object->un_pager.devp.state != DEV_READY,
 		("R4: %s: the last mapping went under a lock", vm_pager_name(object)));
 	mtx_lock(&dev_mtx);
-	de = dev_find(object->handle);
-	KASSERT(de != NULL && de->object == object, ("device object is not in the list"));
-	de->object = NULL;
+	hidden = object->un_pager.devp.state == DEV_HIDDEN;
+	if (object->un_pager.devp.state == DEV_READY)
+		object->un_pager.devp.state = DEV_ENDING;
 	mtx_unlock(&dev_mtx);
-	if (later)
-		task_enqueue(&de->end, dev_end, de);
+	if (hidden)
+		vm_object_free(object);
+	else if (later)
+		task_enqueue(&object->un_pager.devp.end, dev_end, object);
 	else
-		dev_end(de);
+		dev_end(object);
 }
 
 /* P3, P8: without a fault method there is no ordinary way, and never a silent page of zeros. */

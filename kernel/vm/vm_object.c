@@ -1,14 +1,11 @@
 /*
- * Objects: made, referenced, shadowed, collapsed, resized, ended. Owns the list of all objects.
+ * Objects: made, referenced, shadowed, collapsed, resized, ended.
  */
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
-
-static TAILQ_HEAD(, vm_object) object_list = TAILQ_HEAD_INITIALIZER(object_list);
-static struct mtx object_list_mtx = MTX_INITIALIZER("object list", LR_LEAF);
 
 vm_object_t
 vm_object_allocate(enum obj_type type, vm_pindex_t size)
@@ -22,10 +19,7 @@ vm_object_allocate(enum obj_type type, vm_pindex_t size)
 	object->type = type;
 	object->size = size;
 	object->ref_count = 1;
-	mtx_lock(&object_list_mtx);
-	TAILQ_INSERT_TAIL(&object_list, object, object_list);
-	vm_cnt.v_objects++;
-	mtx_unlock(&object_list_mtx);
+	VM_CNT_INC(v_objects);
 	return (object);
 }
 
@@ -58,13 +52,10 @@ object_unref(vm_object_t object)
 	return (refs);
 }
 
-static void
-object_free(vm_object_t object)
+void
+vm_object_free(vm_object_t object)
 {
-	mtx_lock(&object_list_mtx);
-	TAILQ_REMOVE(&object_list, object, object_list);
-	vm_cnt.v_objects--;
-	mtx_unlock(&object_list_mtx);
+	VM_CNT_DEC(v_objects);
 	kfree(object);
 }
 
@@ -100,7 +91,8 @@ object_terminate(vm_object_t object, uint16_t how)
 	backing = object_unshadow(object);
 	if (pagertab[object->type]->pgo_dealloc != NULL)
 		pagertab[object->type]->pgo_dealloc(object);
-	object_free(object);
+	else
+		vm_object_free(object);
 	return (backing);
 }
 

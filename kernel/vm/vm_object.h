@@ -8,16 +8,16 @@
 #include "vm/vm.h"
 #include "vm/vm_radix.h"
 #include "kern/lock.h"
+#include "kern/task.h"
 
 enum obj_type { OBJT_ANON, OBJT_VNODE, OBJT_DEVICE, OBJT_MGTDEVICE, OBJT_PHYS, OBJT_COUNT };
 
 struct pagerops;
 
 /* Locks: (c) constant  (o) this object's lock  (b) the backing object's lock  (a) atomic
- * (l) the global object list lock */
+ * (d) the device pager's lock */
 struct vm_object {
 	struct rwlock lock;
-	TAILQ_ENTRY(vm_object) object_list; /* (l) */
 	LIST_HEAD(, vm_object) shadow_head; /* (o) objects that shadow this one */
 	LIST_ENTRY(vm_object) shadow_list; /* (b) */
 	struct vm_radix rtree; /* (o) resident pages, but those in: */
@@ -38,6 +38,9 @@ struct vm_object {
 		struct {
 			const struct cdev_pager_ops *ops; /* (c) */
 			const char *name; /* (c) of the driver, for assertions */
+			LIST_ENTRY(vm_object) link; /* (d) all devices' */
+			struct task end; /* the destructor, when it has to wait */
+			int state; /* (d) DEV_* */
 		} devp;
 		struct {
 			int (*getpage)(void *handle, vm_page_t m); /* (c) */
@@ -68,6 +71,8 @@ void vm_object_deallocate(vm_object_t object);
 /* One less, by a caller that may hold locks: if it is the last, a driver's destructor runs later
  * (R4). */
 void vm_object_deallocate_later(vm_object_t object);
+/* For a pager's dealloc: the object itself goes. */
+void vm_object_free(vm_object_t object);
 /* A reference, unless the last one has gone already and the object is on its way out. */
 bool vm_object_tryref(vm_object_t object);
 /*

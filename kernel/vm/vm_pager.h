@@ -25,7 +25,7 @@ enum {
 struct pagerops {
 	const char *pgo_name;
 	/* The last reference went, no page is left, nobody can reach the object: no lock is
-	 * held. */
+	 * held. Ends by vm_object_free, perhaps later. NULL: that is all there is to do. */
 	void (*pgo_dealloc)(vm_object_t object);
 	/* Fill *m, xbusied and standing in the object; may put another page there (a device
 	 * does), which is then *m, xbusied and valid. NULL: this pager has none (P3). */
