@@ -122,6 +122,14 @@ smap_patch(uint8_t *const *place, uint8_t *const *end, uint8_t op)
 		memcpy(*place, (uint8_t[]){0x0f, 0x01, op}, 3);
 }
 
+#define HWCAP2_FSGSBASE 2 /* RDFSBASE and its kin may be used */
+
+uint64_t
+cpu_hwcap2(void)
+{
+	return (cpu_features.fsgsbase ? HWCAP2_FSGSBASE : 0);
+}
+
 static void
 features_init(void)
 {

@@ -250,6 +250,19 @@ file_io(vm_object_t object, struct uio *uio, uint64_t end)
 }
 
 static int
+ramfs_open(struct vnode *vp, struct file *fp)
+{
+	return (vp->v_type == VREG && file_writable(fp) ? vn_writer_hold(vp) : 0);
+}
+
+static void
+ramfs_close(struct vnode *vp, struct file *fp)
+{
+	if (vp->v_type == VREG && file_writable(fp))
+		vn_writer_drop(vp);
+}
+
+static int
 ramfs_read(struct vnode *vp, struct uio *uio, struct file *fp __unused)
 {
 	uint64_t size;
@@ -298,6 +311,8 @@ ramfs_truncate(struct vnode *vp, uint64_t size)
 
 	if (size > FILE_SIZE_MAX)
 		return (EFBIG);
+	if (vp->v_writers < 0)
+		return (ETXTBSY);
 	rw_wlock(&vp->v_lock);
 	if (size < vp->v_size && (size & PAGE_MASK) != 0)
 		error = page_get(object, atop(size), false, &m);
@@ -338,6 +353,8 @@ ramfs_inactive(struct vnode *vp)
 }
 
 const struct vnodeops ramfs_ops = {
+    .v_open = ramfs_open,
+    .v_close = ramfs_close,
     .v_lookup = ramfs_lookup,
     .v_create = ramfs_create,
     .v_link = entry_add,

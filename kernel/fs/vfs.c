@@ -46,6 +46,58 @@ vref(struct vnode *vp)
 	__atomic_fetch_add(&vp->v_refs, 1, __ATOMIC_RELAXED);
 }
 
+/* One more on the side of sign, unless the other side holds it. */
+static int
+writers_hold(struct vnode *vp, int sign)
+{
+	int n = __atomic_load_n(&vp->v_writers, __ATOMIC_RELAXED);
+
+	do {
+		if (n * sign < 0)
+			return (ETXTBSY);
+	} while (!__atomic_compare_exchange_n(&vp->v_writers, &n, n + sign, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	return (0);
+}
+
+int
+vn_writer_hold(struct vnode *vp)
+{
+	return (writers_hold(vp, 1));
+}
+
+void
+vn_writer_drop(struct vnode *vp)
+{
+	int n = __atomic_fetch_sub(&vp->v_writers, 1, __ATOMIC_RELAXED);
+
+	KASSERT(n > 0, ("vnode %s has no writer", vp->v_name));
+	(void)n;
+}
+
+int
+vn_text_hold(struct vnode *vp)
+{
+	int error = writers_hold(vp, -1);
+
+	if (error == 0)
+		vref(vp);
+	return (error);
+}
+
+void
+vn_text_drop(struct vnode *vp)
+{
+	int n;
+
+	if (vp == NULL)
+		return;
+	n = __atomic_fetch_add(&vp->v_writers, 1, __ATOMIC_RELAXED);
+	KASSERT(n < 0, ("vnode %s is not being run", vp->v_name));
+	(void)n;
+	vrele(vp);
+}
+
 /* The last reference takes its reference to the parent along; no recursion, the tree may be
  * deep. */
 void

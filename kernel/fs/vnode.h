@@ -77,6 +77,7 @@ struct vnode {
 	struct rwlock v_lock; /* rank LR_FILE; may be held over uiomove: no fault takes it */
 	enum vtype v_type; /* (c) */
 	uint32_t v_refs; /* (a) */
+	int v_writers; /* (a) VREG: files open for writing, or, below 0, programs that run it */
 	uint32_t v_mode; /* (c) permission bits */
 	uint32_t v_nlink; /* (t) */
 	uint64_t v_ino; /* (c) */
@@ -95,6 +96,13 @@ struct vnode {
  */
 struct vnode *vnode_alloc(size_t size, const struct vnodeops *ops, enum vtype type,
 			  struct vnode *parent, const char *name, size_t len);
+/* A reference for a program that runs vp, so that nobody writes to it; ETXTBSY if somebody may. */
+int vn_text_hold(struct vnode *vp);
+void vn_text_drop(struct vnode *vp); /* NULL is allowed */
+/* The same the other way round, without a reference: ETXTBSY while vp is being run. */
+int vn_writer_hold(struct vnode *vp);
+void vn_writer_drop(struct vnode *vp);
+
 void vref(struct vnode *vp);
 void vrele(struct vnode *vp);
 

@@ -59,9 +59,21 @@ is_option(const char *word, const char *name)
 	return (len);
 }
 
+static bool
+is_environment(const char *word)
+{
+	const char *s = word;
+
+	while ((*s >= 'A' && *s <= 'Z') || *s == '_' || (s > word && *s >= '0' && *s <= '9'))
+		s++;
+	return (s > word && *s == '=');
+}
+
 static void
 check_known(const char *word)
 {
+	if (is_environment(word))
+		return;
 	for (size_t i = 0; i < nitems(known); i++)
 		if (is_option(word, known[i]) != 0)
 			return;
@@ -106,6 +118,15 @@ cmdline_get(const char *name)
 		if (len != 0)
 			return (words[i] + len + (words[i][len] == '='));
 	}
+	return (NULL);
+}
+
+const char *
+cmdline_environment(int i)
+{
+	for (int w = 0; w < noptions; w++)
+		if (is_environment(words[w]) && i-- == 0)
+			return (words[w]);
 	return (NULL);
 }
 

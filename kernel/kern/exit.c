@@ -32,7 +32,7 @@ proc_release(struct proc *p)
 	rw_unlock(&p->p_lock);
 	if (vm != NULL)
 		vmspace_free(vm);
-	vrele(exe);
+	vn_text_drop(exe);
 	vrele(cwd);
 }
 

@@ -36,7 +36,7 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 	p->p_cwd = parent->p_cwd;
 	vref(p->p_cwd);
 	p->p_exe = parent->p_exe;
-	vref(p->p_exe);
+	vn_text_hold(p->p_exe); /* held already: cannot fail */
 	rw_unlock(&parent->p_lock);
 	if (args->clear_handlers)
 		signal_exec(p);

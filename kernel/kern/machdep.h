@@ -87,6 +87,9 @@ cpu_hwcap(void)
 	return (d);
 }
 
+/* AT_HWCAP2: what the kernel lets programs do, as Linux numbers it. */
+uint64_t cpu_hwcap2(void);
+
 /* The end. cpu_report prints registers (tf may be NULL), control registers, the page-table walk of
  * the faulting address and the backtrace through out(). cpu_stop halts for ever. */
 void cpu_report(const struct trapframe *tf, void (*out)(const char *fmt, ...));

@@ -18,6 +18,9 @@ void cmdline_parse(const char *text);
 /* The value of "name=value" on the command line, "" for a bare "name", NULL when absent. The
  * last one wins. */
 const char *cmdline_get(const char *name);
+/* The i-th option like NAME=value with no small letter in NAME: the first program's environment.
+ * NULL: there are no more. */
+const char *cmdline_environment(int i);
 /* The words after "--": the first program's arguments. */
 int cmdline_init_args(char ***argv);
 

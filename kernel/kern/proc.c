@@ -3,6 +3,7 @@
  */
 #include "kern/proc.h"
 #include "kern/errno.h"
+#include "kern/exec.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
@@ -136,6 +137,18 @@ proc_vmspace(struct proc *p)
 	return (vm);
 }
 
+struct vnode *
+proc_cwd(struct proc *p)
+{
+	struct vnode *cwd;
+
+	rw_rlock(&p->p_lock);
+	cwd = p->p_cwd;
+	vref(cwd);
+	rw_unlock(&p->p_lock);
+	return (cwd);
+}
+
 static uint64_t
 proc_resident(struct proc *p)
 {
@@ -165,14 +178,40 @@ static struct {
 	char *const *argv;
 } init_args;
 
+/* Its arguments, and an environment: what it is by default, and then what the command line says. */
+static int
+init_arguments(struct image_args *args)
+{
+	static const struct {
+		const char *name, *word;
+	} usual[] = {
+	    {"PATH", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+	    {"HOME", "HOME=/root"},
+	    {"TERM", "TERM=linux"},
+	};
+	const char *word;
+	int error = 0;
+
+	for (int i = 0; error == 0 && i < init_args.argc; i++)
+		error = exec_args_add(args, init_args.argv[i], false, false);
+	for (size_t i = 0; error == 0 && i < nitems(usual); i++)
+		if (cmdline_get(usual[i].name) == NULL)
+			error = exec_args_add(args, usual[i].word, false, true);
+	for (int i = 0; error == 0 && (word = cmdline_environment(i)) != NULL; i++)
+		error = exec_args_add(args, word, false, true);
+	return (error);
+}
+
 /* Pid 1's thread: becomes the program. The exit status when it cannot is a shell's. */
 static void
 init_main(void *arg __unused)
 {
-	static char *const envv[] = {"PATH=/bin:/sbin:/usr/bin", "HOME=/", "TERM=linux"};
-	int error;
+	struct image_args args = {0};
+	int error = init_arguments(&args);
 
-	error = exec_program(init_args.path, init_args.argc, init_args.argv, nitems(envv), envv);
+	if (error == 0)
+		error = exec_program(init_args.path, &args);
+	exec_args_free(&args);
 	if (error != 0) {
 		klog(LOG_ERR, "cannot run %s: %s (errno %d)", init_args.path,
 		     error == ENOENT   ? "no such file"

@@ -1,7 +1,7 @@
 /*
  * Processes: an address space, a descriptor table, an identity, a family, and how it ended. proc.c
- * has the table and the first process, fork.c beginnings, exit.c ends, exec.c programs, signal.c
- * signals.
+ * has the table and the first process, fork.c beginnings, exit.c ends, signal.c signals; exec.h is
+ * about programs.
  */
 #pragma once
 
@@ -30,6 +30,7 @@ struct vmspace {
 	vm_offset_t vm_brk; /* (v) */
 	vm_offset_t vm_stack_top; /* (x) */
 	vm_offset_t vm_arg_start, vm_arg_end; /* (x) argv's strings */
+	vm_offset_t vm_env_start, vm_env_end; /* (x) envp's */
 };
 /* An empty one, or (vmspace_fork) a copy-on-write copy; one reference. NULL: ENOMEM. */
 struct vmspace *vmspace_alloc(void);
@@ -68,7 +69,7 @@ struct proc {
 	struct thread *p_single; /* (p) the thread that execs: all others end */
 	struct filedesc *p_fd; /* (c) own lock; NULL once dead */
 	struct vnode *p_cwd; /* (p) NULL once dead */
-	struct vnode *p_exe; /* (p) */
+	struct vnode *p_exe; /* (p) held by vn_text_hold */
 	uint32_t p_umask; /* (a) */
 	struct sigaction p_sigaction[NSIG]; /* (p) of signal i + 1 */
 	uint64_t
@@ -106,6 +107,8 @@ uint64_t proc_count(void);
 /* p's address space, referenced, or NULL when it is dead. */
 struct vmspace *proc_vmspace(struct proc *p);
 void proc_usage(struct proc *p, struct usage *u);
+/* Its working directory, referenced; p has not ended. */
+struct vnode *proc_cwd(struct proc *p);
 /* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an
  * errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);
@@ -220,11 +223,3 @@ void signal_setmask(uint64_t mask);
 void signal_ast(void);
 /* What stays of p's actions when it execs: handlers do not. */
 void signal_exec(struct proc *p);
-
-/* --- exec.c ----------------------------------------------------------------------------------- */
-
-/*
- * Make curproc the program at path: a new address space, its stack and td_frame; other threads end.
- * 0, ENOENT, ENOEXEC, EACCES, ENOMEM, E2BIG, EFAULT, EINTR: then it is what it was.
- */
-int exec_program(const char *path, int argc, char *const argv[], int envc, char *const envv[]);

@@ -54,6 +54,8 @@ vmspace_fork(struct vmspace *from)
 	vm->vm_stack_top = from->vm_stack_top;
 	vm->vm_arg_start = from->vm_arg_start;
 	vm->vm_arg_end = from->vm_arg_end;
+	vm->vm_env_start = from->vm_env_start;
+	vm->vm_env_end = from->vm_env_end;
 	rw_unlock(&from->vm_lock);
 	if (rv == KERN_SUCCESS)
 		return (vm);

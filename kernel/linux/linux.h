@@ -70,6 +70,9 @@ enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUT
        TIMER_ABSTIME = 1 };
 /* clang-format on */
 
+/* linux_path.c: the directory that a relative path begins at, referenced. EBADF. */
+struct vnode;
+int at_dir(int dirfd, struct vnode **dir);
 /* linux_mlock.c: lock new memory, if locked (MAP_LOCKED) or mlockall wants it: as far as it
  * goes, the rest when it is touched. Returns false when there is nothing to do. */
 bool linux_lock_new(uint64_t start, uint64_t end, bool locked);

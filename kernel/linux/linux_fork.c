@@ -1,5 +1,5 @@
 /*
- * System calls that begin and end processes and threads, run programs and wait.
+ * System calls that begin and end processes and threads, and wait.
  */
 #include "linux/linux.h"
 #include "fs/vnode.h"
@@ -9,8 +9,6 @@
 #include "kern/pgrp.h"
 #include "kern/proc.h"
 #include "kern/string.h"
-
-#define EXEC_BYTES (128ul << 10) /* argv and envp of execve, pointers included; E2BIG past it */
 
 /* --- clone ------------------------------------------------------------------------------------ */
 
@@ -136,83 +134,6 @@ int64_t
 sys_exit_group(int status)
 {
 	proc_exit((status & 0xff) << 8);
-}
-
-/* --- execve ----------------------------------------------------------------------------------- */
-
-/* argv or envp: pointers, then what they point to, in one buffer of EXEC_BYTES that both use. */
-struct strings {
-	char *buf;
-	size_t used;
-};
-
-/* Room for n bytes, or NULL. */
-static void *
-strings_room(struct strings *s, size_t n)
-{
-	if (n > EXEC_BYTES - s->used)
-		return (NULL);
-	s->used += n;
-	return (s->buf + s->used - n);
-}
-
-/* The pointers of a list that ends in a null one, to *list. A null list is an empty one. */
-static int
-copy_pointers(struct strings *s, char *const *ulist, char ***list, int *count)
-{
-	char **p;
-
-	s->used = roundup2(s->used, sizeof(*p));
-	*list = (char **)(s->buf + s->used);
-	for (*count = 0; ulist != NULL; ++*count) {
-		p = strings_room(s, sizeof(*p));
-		if (p == NULL)
-			return (E2BIG);
-		if (copyin(ulist + *count, p, sizeof(*p)) != 0)
-			return (EFAULT);
-		if (*p == NULL)
-			break;
-	}
-	return (0);
-}
-
-/* Their strings take the place of the user's pointers. */
-static int
-copy_strings(struct strings *s, char **list, int count)
-{
-	size_t len;
-	int error = 0;
-
-	for (int i = 0; i < count && error == 0; i++) {
-		error = copyinstr(list[i], s->buf + s->used, EXEC_BYTES - s->used, &len);
-		list[i] = strings_room(s, error == 0 ? len : 0);
-	}
-	return (error == ENAMETOOLONG ? E2BIG : error);
-}
-
-int64_t
-sys_execve(const char *upath, char *const *uargv, char *const *uenvp)
-{
-	static char *const no_args[] = {""};
-	struct strings s = {.buf = kmalloc(EXEC_BYTES, 0)};
-	char *path = kmalloc(PATH_MAX, 0), **argv, **envp;
-	int argc, envc, error = s.buf == NULL || path == NULL ? ENOMEM : 0;
-
-	if (error == 0)
-		error = copyinstr(upath, path, PATH_MAX, NULL);
-	if (error == 0)
-		error = copy_pointers(&s, uargv, &argv, &argc);
-	if (error == 0)
-		error = copy_pointers(&s, uenvp, &envp, &envc);
-	if (error == 0)
-		error = copy_strings(&s, argv, argc);
-	if (error == 0)
-		error = copy_strings(&s, envp, envc);
-	if (error == 0) /* a program may rely on having a name */
-		error = exec_program(path, MAX(argc, 1), argc > 0 ? argv : no_args, envc, envp);
-	kfree(path);
-	kfree(s.buf);
-	return (-error);
 }
 
 /* --- wait ------------------------------------------------------------------------------------- */

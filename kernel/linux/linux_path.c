@@ -10,19 +10,14 @@
 #include "kern/string.h"
 #include "fs/vnode.h"
 
-/* The directory that a relative path begins at. */
-static int
+int
 at_dir(int dirfd, struct vnode **dir)
 {
-	struct proc *p = curproc;
 	struct file *fp;
 	int error;
 
 	if (dirfd == AT_FDCWD) {
-		rw_rlock(&p->p_lock);
-		*dir = p->p_cwd;
-		vref(*dir);
-		rw_unlock(&p->p_lock);
+		*dir = proc_cwd(curproc);
 		return (0);
 	}
 	error = fget(dirfd, &fp);

@@ -100,6 +100,7 @@
 	X(292, dup3) \
 	X(302, prlimit64) \
 	X(318, getrandom) \
+	X(322, execveat) \
 	X(325, mlock2) \
 	X(435, clone3)
 /* clang-format on */
