@@ -29,7 +29,9 @@ USER_CC ?= musl-gcc
 CLANG_FORMAT ?= clang-format
 PYTHON := /usr/bin/python3
 FONT ?= /usr/share/consolefonts/Uni2-TerminusBold16.psf.gz
+BUSYBOX = $(shell command -v busybox)
 # Evaluated when used: the compiler may be installed by this very run.
+APPLETS = $(filter-out busybox,$(shell $(BUSYBOX) --list))
 LIBGCC = $(shell $(CC) -print-libgcc-file-name)
 
 CFLAGS := -std=gnu11 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
@@ -57,7 +59,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run test test-host test-boot test-programs mutants bench bench-check image format format-check deps clean help
+.PHONY: all run shell test test-host test-boot test-programs mutants bench bench-check image format format-check deps clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -65,6 +67,10 @@ all: $(K)/quire.elf $(BUILD)/initrd.cpio
 ## run: boot the demo; a window where there is a display, else build/screenshot.png
 run: all
 	$(Q)scripts/run --screenshot $(BUILD)/screenshot.png $(RUNFLAGS)
+
+## shell: a shell in it, on this terminal
+shell: all
+	$(Q)scripts/run $(RUNFLAGS) -- /bin/sh -l
 
 ## test: all tests: test-host, then test-boot
 test: all test-programs
@@ -182,12 +188,18 @@ $(BUILD)/tests/%: tests/boot/programs/%.c Makefile | $(BUILD)/.deps
 	$(Q)mkdir -p $(@D)
 	$(Q)$(USER_CC) $(USER_CFLAGS) -MMD -MP -MF $@.d -o $@ $<
 
-# Without debugging information in the initrd; build/user/NAME keeps it for gdb.
-$(BUILD)/initrd.cpio: $(PROGRAM_FILES) $(BUILD)/font.psf scripts/newc.py
+# Without debugging information in the initrd; build/user/NAME keeps it for gdb. Debian's paths all
+# lead somewhere, and what busybox can do has a name in /bin unless a program of ours has it.
+ETC := $(wildcard user/etc/*)
+$(BUILD)/initrd.cpio: $(PROGRAM_FILES) $(BUILD)/font.psf $(ETC) scripts/newc.py Makefile
 	$(call say,CPIO,$@)
 	$(Q)rm -rf $(BUILD)/stripped && mkdir -p $(BUILD)/stripped
 	$(Q)for p in $(PROGRAMS); do $(STRIP) -o $(BUILD)/stripped/$$p $(BUILD)/user/$$p || exit 1; done
-	$(Q)$(PYTHON) scripts/newc.py $@ /bin/ /dev/ /etc/ /proc/ /tmp/ \
+	$(Q)$(PYTHON) scripts/newc.py $@ /bin/ /dev/ /etc/ /lib/ /lib64/ /proc/ /root/:700 /sbin/ \
+	    /tmp/:1777 /usr/ /var/tmp/:1777 @../bin:/usr/bin @../sbin:/usr/sbin @../lib:/usr/lib \
+	    @../lib64:/usr/lib64 $(ETC:user/etc/%=user/etc/%:/etc/%) \
+	    $(BUSYBOX):/bin/busybox \
+	    $(filter-out $(PROGRAMS:%=@busybox:/bin/%),$(APPLETS:%=@busybox:/bin/%)) \
 	    $(foreach p,$(PROGRAMS),$(BUILD)/stripped/$(p):/bin/$(p)) $(BUILD)/font.psf:/share/font.psf
 
 -include $(OBJS:.o=.d) $(USER_OBJS:.o=.d) $(TEST_PROGRAMS:=.d)
