@@ -197,7 +197,7 @@ $(BUILD)/initrd.cpio: $(PROGRAM_FILES) $(BUILD)/font.psf $(ETC) scripts/newc.py 
 	$(Q)for p in $(PROGRAMS); do $(STRIP) -o $(BUILD)/stripped/$$p $(BUILD)/user/$$p || exit 1; done
 	$(Q)$(PYTHON) scripts/newc.py $@ /bin/ /dev/ /etc/ /lib/ /lib64/ /proc/ /root/:700 /sbin/ \
 	    /tmp/:1777 /usr/ /var/tmp/:1777 @../bin:/usr/bin @../sbin:/usr/sbin @../lib:/usr/lib \
-	    @../lib64:/usr/lib64 $(ETC:user/etc/%=user/etc/%:/etc/%) \
+	    @../lib64:/usr/lib64 $(foreach f,$(ETC),$(f):/etc/$(notdir $(f))) \
 	    $(BUSYBOX):/bin/busybox \
 	    $(filter-out $(PROGRAMS:%=@busybox:/bin/%),$(APPLETS:%=@busybox:/bin/%)) \
 	    $(foreach p,$(PROGRAMS),$(BUILD)/stripped/$(p):/bin/$(p)) $(BUILD)/font.psf:/share/font.psf
