@@ -101,6 +101,7 @@ void zero_page_avx(void *page);
 void copy_page_avx(const void *from, void *to);
 int user_copy(void *dst, const void *src, size_t len);
 int user_zero(void *dst, size_t len);
+int user_cas(uint32_t *p, uint32_t *old, uint32_t new);
 int user_copystr(char *dst, const char *src, size_t size, size_t *len);
 
 /* --- trap.c ----------------------------------------------------------------------------------- */

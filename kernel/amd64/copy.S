@@ -60,6 +60,17 @@ ENTRY(user_copystr)
 	xorl %eax, %eax
 	ret
 END(user_copystr)
+/* int user_cas(uint32_t *p, uint32_t *old, uint32_t new): *p, if it is *old, becomes new; *old is
+ * what was there. */
+ENTRY(user_cas)
+	movl (%rsi), %eax
+	STAC
+	lock cmpxchgl %edx, (%rdi)
+	CLAC
+	movl %eax, (%rsi)
+	xorl %eax, %eax
+	ret
+END(user_cas)
 user_access_end:
 
 /* void zero_page_avx(void *page): a quarter of the instructions that REP STOSQ takes. The

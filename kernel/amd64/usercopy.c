@@ -43,6 +43,12 @@ copyinstr(const void *uaddr, char *kaddr, size_t size, size_t *len)
 }
 
 int
+casuword32(uint32_t *uaddr, uint32_t *old, uint32_t new)
+{
+	return (user_range(uaddr, sizeof(*uaddr)) ? user_cas(uaddr, old, new) : EFAULT);
+}
+
+int
 clearuser(void *uaddr, size_t len)
 {
 	return (user_range(uaddr, len) ? user_zero(uaddr, len) : EFAULT);

@@ -7,6 +7,7 @@
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/futex.h"
+#include "kern/futex.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/main.h"
@@ -23,7 +24,7 @@ exec_random_offset(uint64_t pages)
 	const char *aslr = cmdline_get("aslr");
 	uint64_t r;
 
-	if (aslr == NULL || strcmp(aslr, "0") == 0)
+	if (aslr == NULL || strcmp(aslr, "0") == 0 || (curproc->p_persona & ADDR_NO_RANDOMIZE) != 0)
 		return (0);
 	if (strcmp(aslr, "1") != 0) {
 		klog(LOG_WARNING, "aslr=%s: not 0 or 1", aslr);
@@ -137,10 +138,27 @@ exec_load(struct image_params *imgp, struct elf_image *elf, struct proc *p)
 		return (ENOMEM);
 	vm = exec_switch(p, vm);
 	error = exec_elf_load(imgp, elf);
-	if (error != 0)
+	if (error != 0 || curthread->td_robust_list != 0)
 		vm = exec_switch(p, vm);
+	if (error == 0 && curthread->td_robust_list != 0) {
+		futex_robust_exit();
+		vm = exec_switch(p, vm);
+	}
 	vmspace_free(vm);
 	return (error);
+}
+
+/* The superuser's program has all that it may have. */
+static void
+exec_caps(struct proc *p)
+{
+	struct caps *caps = &p->p_caps;
+
+	rw_wlock(&p->p_lock);
+	caps->permitted = caps->effective = caps->bounding | caps->inheritable;
+	caps->ambient = 0;
+	rw_unlock(&p->p_lock);
+	p->p_keepcaps = false;
 }
 
 /* What of the old program the new one has nothing to do with. */
@@ -149,6 +167,7 @@ exec_forget(struct proc *p, struct thread *td)
 {
 	fd_exec(p->p_fd);
 	signal_exec(p);
+	exec_caps(p);
 	td->td_clear_tid = 0;
 }
 

@@ -58,21 +58,28 @@ proc_leave(struct proc *p)
 	return (last);
 }
 
-/* Children go to the first process, which may have one to wait for at once. */
+/* Children go to an ancestor that asked for it, or else to the first process; who gets them may
+ * have one to wait for at once. */
 static void
 orphan_children(struct proc *p, struct proc *init)
 {
-	struct proc *child;
+	struct proc *child, *reaper = p->p_parent;
 
 	rw_assert_wlocked(&proctree_lock);
+	while (reaper != NULL && !reaper->p_subreaper)
+		reaper = reaper->p_parent;
+	if (reaper == NULL)
+		reaper = init;
 	while ((child = LIST_FIRST(&p->p_children)) != NULL) {
 		LIST_REMOVE(child, p_sibling);
-		LIST_INSERT_HEAD(&init->p_children, child, p_sibling);
-		child->p_parent = init;
-		child->p_ppid = init->p_pid;
+		LIST_INSERT_HEAD(&reaper->p_children, child, p_sibling);
+		child->p_parent = reaper;
+		child->p_ppid = reaper->p_pid;
 		child->p_exit_signal = SIGCHLD;
+		if (child->p_death_signal != 0)
+			signal_send(child, NULL, child->p_death_signal);
 	}
-	wakeup(&init->p_children);
+	wakeup(&reaper->p_children);
 }
 
 /* The parent does not want to know: nobody will wait. */
@@ -131,6 +138,7 @@ thread_leave(struct proc *p, int status)
 	struct proc *init;
 
 	sched_charge();
+	futex_robust_exit();
 	tell_joiner(curthread->td_clear_tid);
 	if (!proc_leave(p))
 		thread_exit();

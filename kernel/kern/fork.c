@@ -22,6 +22,12 @@ fork_allowed(void)
 	return (vm_cnt.v_free_count < vm_cnt.v_free_reserved + FORK_PAGES ? ENOMEM : 0);
 }
 
+char *
+thread_comm(struct thread *td)
+{
+	return (td->td_tid == td->td_proc->p_pid ? td->td_proc->p_comm : td->td_comm);
+}
+
 /* Give p, new, what it has of its parent but for the thread. What is there of it when that fails is
  * proc_release's to let go. */
 static int
@@ -30,8 +36,12 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 	p->p_exit_signal = args->exit_signal;
 	p->p_vfork = args->vfork;
 	p->p_umask = parent->p_umask;
+	p->p_persona = parent->p_persona;
+	p->p_no_new_privs = parent->p_no_new_privs;
+	p->p_keepcaps = parent->p_keepcaps;
 	rw_rlock(&parent->p_lock);
-	memcpy(p->p_comm, parent->p_comm, sizeof(p->p_comm));
+	p->p_caps = parent->p_caps;
+	memcpy(p->p_comm, thread_comm(curthread), sizeof(p->p_comm));
 	memcpy(p->p_sigaction, parent->p_sigaction, sizeof(p->p_sigaction));
 	p->p_cwd = parent->p_cwd;
 	vref(p->p_cwd);
@@ -86,6 +96,10 @@ thread_fork(struct proc *p, const struct fork_args *args, struct thread **tdp)
 	if (td == NULL)
 		return (ENOMEM);
 	td->td_sigmask = curthread->td_sigmask;
+	td->td_param = sched_inherit(curthread);
+	td->td_timer_slack = curthread->td_timer_slack;
+	td->td_ioprio = curthread->td_ioprio;
+	memcpy(td->td_comm, thread_comm(curthread), sizeof(td->td_comm));
 	td->td_clear_tid = args->clear_tid;
 	error = cpu_thread_fork(td, args->stack, args->set_tls ? &args->tls : NULL);
 	if (error == 0)

@@ -19,3 +19,5 @@ int futex_wake(uint64_t uaddr, bool shared, uint32_t n, uint32_t bits, uint32_t 
  * together. */
 int futex_requeue(uint64_t uaddr, uint64_t uaddr2, bool shared, uint32_t n, uint32_t move,
 		  uint32_t *count);
+/* Curthread ends, or its program does: the locks that it holds (td_robust_list) have no owner. */
+void futex_robust_exit(void);

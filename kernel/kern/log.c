@@ -8,13 +8,13 @@
 #include "kern/main.h"
 #include "kern/string.h"
 
-#define LOG_SIZE (64u << 10) /* bytes; a power of two */
 #define LOG_LINE 512 /* longest line with its time; the rest is cut */
 
 static struct mtx log_lock = MTX_INITIALIZER("log", LR_LOG);
 static char ring[LOG_SIZE]; /* log_lock */
 static uint64_t written; /* log_lock: bytes ever; the next goes to ring[written % LOG_SIZE] */
-static int console_level = LOG_WARNING;
+static int console_level = LOG_WARNING; /* atomic */
+static bool console_muted; /* atomic */
 
 void
 log_init(void)
@@ -52,8 +52,31 @@ klog(enum log_level level, const char *fmt, ...)
 	for (int i = 0; i < len; i++)
 		ring[written++ % LOG_SIZE] = line[i];
 	mtx_unlock(&log_lock);
-	if ((int)level <= console_level)
+	if ((int)level <= console_level && !console_muted)
 		console_write(line, (size_t)len);
+}
+
+uint64_t
+log_written(void)
+{
+	uint64_t n;
+
+	mtx_lock(&log_lock);
+	n = written;
+	mtx_unlock(&log_lock);
+	return (n);
+}
+
+void
+log_console_level(int level)
+{
+	console_level = level;
+}
+
+void
+log_console_mute(bool mute)
+{
+	console_muted = mute;
 }
 
 size_t

@@ -19,5 +19,12 @@ void log_init(void);
 /* One line, without the newline. Shown on the console when level <= the `loglevel=` option. */
 void klog(enum log_level level, const char *fmt, ...) __printf_like(2, 3);
 
+#define LOG_SIZE (64u << 10) /* bytes kept; a power of two */
+/* Bytes that were ever logged. */
+uint64_t log_written(void);
+/* What the console shows from now on, whatever the option said; and whether it shows anything. */
+void log_console_level(int level);
+void log_console_mute(bool mute);
+
 /* Copies up to size bytes of the ring, oldest first, from offset; returns how many. */
 size_t log_read(char *buf, size_t size, size_t offset);

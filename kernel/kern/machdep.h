@@ -16,6 +16,8 @@ int copyout(const void *kaddr, void *uaddr, size_t len);
 /* With the NUL, at most size bytes; ENAMETOOLONG when there is none in that. *len (may be NULL):
  * bytes with the NUL. */
 int copyinstr(const void *uaddr, char *kaddr, size_t size, size_t *len);
+/* Atomically make the user's word new if it is *old; *old: what it was. */
+int casuword32(uint32_t *uaddr, uint32_t *old, uint32_t new);
 /* Zero user memory. */
 int clearuser(void *uaddr, size_t len);
 

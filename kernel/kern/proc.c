@@ -45,6 +45,7 @@ proc_alloc(void)
 	p->p_refs = 1;
 	p->p_pid = pid_alloc();
 	p->p_umask = UMASK;
+	p->p_caps = (struct caps){.effective = CAP_ALL, .permitted = CAP_ALL, .bounding = CAP_ALL};
 	p->p_start = cpu_now();
 	p->p_status = -1;
 	return (p);
@@ -122,6 +123,57 @@ uint64_t
 proc_count(void)
 {
 	return (nprocs);
+}
+
+struct thread *
+proc_thread(struct proc *p, int tid)
+{
+	struct thread *td;
+
+	rw_assert_locked(&p->p_lock);
+	TAILQ_FOREACH (td, &p->p_threads, td_plink)
+		if (td->td_tid == tid)
+			break;
+	return (td);
+}
+
+/* P, referenced and write-locked, if the thread is one of its own; else NULL. */
+static struct proc *
+lock_if_has(struct proc *p, int tid, struct thread **tdp)
+{
+	rw_wlock(&p->p_lock);
+	*tdp = proc_thread(p, tid);
+	if (*tdp == NULL) {
+		rw_unlock(&p->p_lock);
+		return (NULL);
+	}
+	__atomic_fetch_add(&p->p_refs, 1, __ATOMIC_RELAXED);
+	return (p);
+}
+
+struct proc *
+proc_find_thread(int tid, struct thread **tdp)
+{
+	struct proc *p, *found;
+
+	found = lock_if_has(curproc, tid != 0 ? tid : curthread->td_tid, tdp);
+	if (found != NULL || tid <= 0)
+		return (found);
+	rw_rlock(&proctree_lock);
+	TAILQ_FOREACH (p, &allproc, p_list) {
+		found = lock_if_has(p, tid, tdp);
+		if (found != NULL)
+			break;
+	}
+	rw_unlock(&proctree_lock);
+	return (found);
+}
+
+void
+proc_thread_rele(struct proc *p)
+{
+	rw_unlock(&p->p_lock);
+	proc_rele(p);
 }
 
 struct vmspace *

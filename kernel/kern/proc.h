@@ -31,6 +31,8 @@ struct vmspace {
 	vm_offset_t vm_stack_top; /* (x) */
 	vm_offset_t vm_arg_start, vm_arg_end; /* (x) argv's strings */
 	vm_offset_t vm_env_start, vm_env_end; /* (x) envp's */
+	uint32_t vm_membarrier; /* (a) which barriers its threads have registered for */
+	bool vm_dumpable; /* (a) told; there are no core dumps */
 };
 /* An empty one, or (vmspace_fork) a copy-on-write copy; one reference. NULL: ENOMEM. */
 struct vmspace *vmspace_alloc(void);
@@ -46,6 +48,17 @@ void vmspace_free(struct vmspace *vm);
 struct usage {
 	uint64_t u_utime, u_stime, u_minflt, u_majflt, u_maxrss; /* the last in pages */
 };
+
+/*
+ * Capabilities, a bit for each, as capabilities(7) has them. All processes are the superuser's: they
+ * are kept, and nothing asks for them.
+ */
+struct caps {
+	uint64_t effective, permitted, inheritable, bounding, ambient;
+};
+#define CAP_ALL ((1ul << 41) - 1)
+
+#define ADDR_NO_RANDOMIZE 0x0040000 /* in p_persona: no random addresses, whatever aslr says */
 
 /* Locks: (c) constant  (p) p_lock  (t) proctree_lock  (a) atomic  (k) only its own threads */
 struct proc {
@@ -71,6 +84,11 @@ struct proc {
 	struct vnode *p_cwd; /* (p) NULL once dead */
 	struct vnode *p_exe; /* (p) held by vn_text_hold */
 	uint32_t p_umask; /* (a) */
+	uint32_t p_persona; /* (a) as personality(2) */
+	int p_death_signal; /* (a) what it is sent when its parent ends; 0: nothing */
+	bool p_subreaper; /* (a) its descendants' orphans become its children */
+	bool p_no_new_privs, p_keepcaps; /* (a) */
+	struct caps p_caps; /* (p) */
 	struct sigaction p_sigaction[NSIG]; /* (p) of signal i + 1 */
 	uint64_t
 	    p_sigpend; /* (p) signals sent to the process that no thread has taken; bit 0 is 1 */
@@ -102,6 +120,12 @@ void proc_remove(struct proc *p);
 struct proc *proc_find(int pid);
 struct proc *proc_next(int pid);
 void proc_rele(struct proc *p);
+/* The thread tid of p, whose lock is held, or NULL. */
+struct thread *proc_thread(struct proc *p, int tid);
+/* The thread of that number (0: curthread) and its process, which is referenced and write-locked
+ * until proc_thread_rele; NULL: there is none. */
+struct proc *proc_find_thread(int tid, struct thread **tdp);
+void proc_thread_rele(struct proc *p);
 /* Processes in the table. */
 uint64_t proc_count(void);
 /* p's address space, referenced, or NULL when it is dead. */
@@ -141,6 +165,8 @@ struct fork_args {
 /* The new thread or process returns to user mode from where curthread entered, with a result of
  * 0. *tid is its number. EAGAIN, ENOMEM, EPERM (tls); EFAULT is not told, as in Linux. */
 int fork1(const struct fork_args *args, int *tid);
+/* What td, of a process, is called: the first thread's name is the process's. Its p_lock is held. */
+char *thread_comm(struct thread *td);
 
 /* --- exit.c ----------------------------------------------------------------------------------- */
 

@@ -9,7 +9,8 @@
 #include "kern/proc.h"
 #include "kern/sleepq.h"
 
-#define SLICE_NS 10000000ul /* 10 ms */
+#define SLICE_NS 10000000ul /* 10 ms, of one that is not nice */
+#define NICE_MAX 20
 
 struct mtx sched_lock = MTX_INITIALIZER("scheduler", LR_SCHED);
 
@@ -63,6 +64,7 @@ charge(uint64_t now)
 
 	if (p != NULL)
 		__atomic_fetch_add(&p->p_utime, now - charged_until, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&curthread->td_runtime, now - charged_until, __ATOMIC_RELAXED);
 	charged_until = now;
 }
 
@@ -74,6 +76,41 @@ sched_charge(void)
 	mtx_unlock(&sched_lock);
 }
 
+uint64_t
+sched_slice(const struct schedparam *param)
+{
+	return (SLICE_NS / NICE_MAX * (uint64_t)(NICE_MAX - param->nice));
+}
+
+void
+sched_set(struct thread *td, const struct schedparam *param)
+{
+	mtx_lock(&sched_lock);
+	td->td_param = *param;
+	mtx_unlock(&sched_lock);
+}
+
+struct schedparam
+sched_get(struct thread *td)
+{
+	struct schedparam param;
+
+	mtx_lock(&sched_lock);
+	param = td->td_param;
+	mtx_unlock(&sched_lock);
+	return (param);
+}
+
+struct schedparam
+sched_inherit(struct thread *td)
+{
+	struct schedparam param = sched_get(td);
+
+	if (!param.reset_on_fork)
+		return (param);
+	return ((struct schedparam){.nice = param.priority > 0 ? 0 : MAX(param.nice, 0)});
+}
+
 static void
 runq_insert(struct thread *td)
 {
@@ -83,16 +120,37 @@ runq_insert(struct thread *td)
 		TAILQ_INSERT_TAIL(&runq, td, td_link);
 }
 
+/* The same for one that has just become runnable: a real-time thread goes before those of lower
+ * priority, the one that runs included. */
+static void
+runq_insert_new(struct thread *td)
+{
+	uint8_t priority = td->td_param.priority;
+	struct thread *other = NULL;
+
+	if (priority > 0 && !td->td_hasty) {
+		if (curthread->td_param.priority < priority)
+			curthread->td_resched = true;
+		TAILQ_FOREACH (other, &runq, td_link)
+			if (!other->td_hasty && other->td_param.priority < priority)
+				break;
+	}
+	if (other != NULL)
+		TAILQ_INSERT_BEFORE(other, td, td_link);
+	else
+		runq_insert(td);
+}
+
 void
 sched_runnable(struct thread *td)
 {
 	mtx_assert_owned(&sched_lock);
 	td->td_state = TDS_RUNNABLE;
-	runq_insert(td);
+	runq_insert_new(td);
 	if (curthread == idle) {
 		idle->td_resched = true;
 	} else if (slice_end == 0) {
-		slice_end = cpu_now() + SLICE_NS;
+		slice_end = cpu_now() + sched_slice(&curthread->td_param);
 		sched_arm();
 	}
 }
@@ -131,7 +189,7 @@ sched_switch(void)
 	charge(now);
 	from->td_resched = false;
 	to->td_state = TDS_RUNNING;
-	slice_end = TAILQ_EMPTY(&runq) ? 0 : now + SLICE_NS;
+	slice_end = TAILQ_EMPTY(&runq) ? 0 : now + sched_slice(&to->td_param);
 	sched_arm();
 	if (to == from)
 		return;

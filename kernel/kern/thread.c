@@ -56,6 +56,7 @@ thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg)
 	td->td_name = name;
 	td->td_fn = fn;
 	td->td_arg = arg;
+	td->td_timer_slack = TIMER_SLACK;
 	/* As if it had taken sched_lock and switched away, interrupts having been on. */
 	td->td_spin = 1;
 	td->td_spin_flags = 1;

@@ -14,10 +14,23 @@ struct trapframe;
 
 enum td_state { TDS_NEW, TDS_RUNNABLE, TDS_RUNNING, TDS_SLEEPING, TDS_DEAD };
 
+/*
+ * How a thread wishes to be scheduled, in the terms of sched(7). One of a real-time policy goes
+ * before the others whenever it becomes runnable, by priority; at the end of its slice it queues
+ * behind all, so that nobody can keep the CPU to himself. Who is nicer has a shorter slice.
+ */
+struct schedparam {
+	uint8_t policy; /* SCHED_*, of which nobody but programs takes note */
+	uint8_t priority; /* 1 to 99: real-time; 0: not */
+	int8_t nice; /* -20 to 19 */
+	bool reset_on_fork; /* children begin with the usual ones */
+};
+
 /* Bits of td_ast: also which sleeps they end (SLEEP_*). */
 #define AST_KILL   1u /* its process was killed, or execs in another thread */
 #define AST_SIGNAL 4u /* a signal that it does not block waits */
 
+#define TIMER_SLACK 50000 /* ns: what a thread has if it does not say */
 #define KSTACK_SIZE (16ul << 10) /* bytes, with an unmapped guard page below */
 
 /* Locks: (c) constant  (s) the scheduler's lock  (k) only the thread itself  (a) atomic.
@@ -28,6 +41,10 @@ struct thread {
 	TAILQ_ENTRY(thread) td_plink; /* proc lock: the process's threads */
 	struct proc *td_proc; /* (k) NULL: a kernel thread, or past its process's end */
 	const char *td_name; /* (c) */
+	char td_comm[16]; /* proc lock: its name, unless it is the first one of its process */
+	uint64_t td_timer_slack; /* (k) ns; told, as all timers are exact */
+	uint16_t
+	    td_ioprio; /* proc lock: as ioprio_set has it; told, as nothing is read from disks */
 	int td_tid; /* (c) 0: a kernel thread */
 	enum td_state td_state; /* (s) */
 	const void *td_wchan; /* (s) what it sleeps on */
@@ -36,6 +53,8 @@ struct thread {
 	int td_sleep_result; /* (s) what the sleep returns */
 	bool td_resched; /* (s) its time slice is over */
 	bool td_hasty; /* (s) goes before others: it is on its way out */
+	struct schedparam td_param; /* (s) */
+	uint64_t td_runtime; /* (a) ns */
 	uint32_t td_spin; /* (k) nesting of spinlock_enter */
 	uint64_t td_spin_flags; /* (k) interrupt flag to restore */
 	uint64_t td_ranks; /* (k) how many locks of each rank it holds, LR_BITS each (INVARIANTS) */
@@ -48,6 +67,7 @@ struct thread {
 	uint64_t td_sigpend; /* proc lock: signals that wait for this thread */
 	uint64_t
 	    td_clear_tid; /* (k) user address: zero and a futex wake there when it ends; 0: none */
+	uint64_t td_robust_list; /* (k) user address of the list of locks it holds; 0: none */
 	struct trapframe *td_frame; /* (k) user registers, at the top of the kernel stack */
 	void *td_kstack; /* (c) lowest usable byte */
 	struct thread_md td_md; /* (k) machine's: saved stack pointer, FPU state, onfault */
@@ -62,6 +82,13 @@ void sched_init(void);
  * process's threads. NULL: no memory. */
 struct thread *thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg);
 void sched_add(struct thread *td);
+/* Takes effect when td is next made runnable or put on the CPU. */
+void sched_set(struct thread *td, const struct schedparam *param);
+struct schedparam sched_get(struct thread *td);
+/* Those of a child that td makes. */
+struct schedparam sched_inherit(struct thread *td);
+/* How long such a thread runs when others wait, ns. */
+uint64_t sched_slice(const struct schedparam *param);
 /* Undo thread_create for one that never ran. */
 void thread_destroy(struct thread *td);
 /* Threads that have not ended. */

@@ -36,6 +36,7 @@ vmspace_alloc(void)
 	vm->vm_map.name_ref = name_ref;
 	vm->vm_map.name_rele = name_rele;
 	vm->vm_refs = 1;
+	vm->vm_dumpable = true;
 	return (vm);
 }
 
@@ -56,6 +57,8 @@ vmspace_fork(struct vmspace *from)
 	vm->vm_arg_end = from->vm_arg_end;
 	vm->vm_env_start = from->vm_env_start;
 	vm->vm_env_end = from->vm_env_end;
+	vm->vm_membarrier = from->vm_membarrier;
+	vm->vm_dumpable = from->vm_dumpable;
 	rw_unlock(&from->vm_lock);
 	if (rv == KERN_SUCCESS)
 		return (vm);

@@ -48,8 +48,6 @@ enum { MCL_CURRENT = 1, MCL_FUTURE, MCL_ONFAULT = 4, MLOCK_ONFAULT = 1 };
 enum { MS_ASYNC = 1, MS_INVALIDATE, MS_SYNC = 4 };
 enum { MREMAP_MAYMOVE = 1, MREMAP_FIXED, MREMAP_DONTUNMAP = 4 };
 
-enum { ARCH_SET_GS = 0x1001, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS };
-enum { PR_SET_NAME = 15, PR_GET_NAME };
 enum { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7, RLIMIT_COUNT = 16 };
 enum { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
 enum { CLONE_SIGNAL = 0xff, CLONE_VM = 0x100, CLONE_FS = 0x200, CLONE_FILES = 0x400,
@@ -79,9 +77,12 @@ bool linux_lock_new(uint64_t start, uint64_t end, bool locked);
 /* linux_mem.c: bring [start, end) in by faults, up to the first that fails. */
 void linux_fault_in(uint64_t start, uint64_t end, bool write);
 
+enum { NICE_LOW = -20, NICE_HIGH = 19 };
 struct linux_timespec {
 	int64_t sec, nsec;
 };
+/* linux_time.c: what clock id reads, ns. EINVAL: there is no such clock. */
+int clock_read(int id, uint64_t *ns);
 /* A span from user memory in ns. EFAULT, EINVAL. */
 int timespec_in(const struct linux_timespec *uts, uint64_t *ns);
 struct linux_iovec {

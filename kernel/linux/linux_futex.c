@@ -8,6 +8,8 @@
 #include "kern/proc.h"
 #include "kern/string.h"
 
+#define ROBUST_HEAD_SIZE 24
+
 /* How long to wait, ns. WAIT takes a span, WAIT_BITSET a moment of one of two clocks. */
 static int
 futex_timeout(const struct linux_timespec *uts, int op, uint64_t *ns)
@@ -82,32 +84,68 @@ sys_futex(uint64_t uaddr, int op, uint32_t value, const struct linux_timespec *u
 	return (-ENOSYS);
 }
 
-/* Taken note of by nobody: a lock whose owner dies stays locked. */
 int64_t
-sys_set_robust_list(const void *head __unused, uint64_t size)
+sys_set_robust_list(uint64_t head, uint64_t size)
 {
-	return (size == 24 ? 0 : -EINVAL);
-}
-
-/* There is one CPU. */
-int64_t
-sys_sched_setaffinity(int pid __unused, uint64_t size, const uint64_t *umask)
-{
-	uint8_t byte;
-
-	if (size == 0)
+	if (size != ROBUST_HEAD_SIZE)
 		return (-EINVAL);
-	if (copyin(umask, &byte, 1) != 0)
-		return (-EFAULT);
-	return ((byte & 1) != 0 ? 0 : -EINVAL);
+	curthread->td_robust_list = head;
+	return (0);
 }
 
 int64_t
-sys_sched_getaffinity(int pid __unused, uint64_t size, uint64_t *umask)
+sys_get_robust_list(int tid, uint64_t *uhead, uint64_t *usize)
 {
-	uint64_t mask = 1;
+	uint64_t head, size = ROBUST_HEAD_SIZE;
+	struct thread *td;
+	struct proc *p = proc_find_thread(tid, &td);
+	int64_t result;
 
-	if (size < sizeof(mask) || size % sizeof(mask) != 0)
+	if (p == NULL)
+		return (-ESRCH);
+	head = td->td_robust_list;
+	proc_thread_rele(p);
+	result = COPYOUT(&size, usize);
+	return (result == 0 ? COPYOUT(&head, uhead) : result);
+}
+
+/* --- membarrier ------------------------------------------------------------------------------- */
+
+/* A command's bit, and the bit with which a process says that it will want it. */
+enum {
+	MEMBARRIER_GLOBAL = 1,
+	MEMBARRIER_GLOBAL_EXPEDITED = 2,
+	MEMBARRIER_REGISTER_GLOBAL = 4,
+	MEMBARRIER_PRIVATE = 8,
+	MEMBARRIER_REGISTER_PRIVATE = 16,
+	MEMBARRIER_SYNC_CORE = 32,
+	MEMBARRIER_REGISTER_SYNC_CORE = 64,
+	MEMBARRIER_ALL = 127,
+};
+
+/* With one CPU all threads have passed a barrier when this one runs: whoever ran before was
+ * switched out. */
+int64_t
+sys_membarrier(int command, uint32_t flags)
+{
+	struct vmspace *vm = curproc->p_vm;
+
+	if (flags != 0)
 		return (-EINVAL);
-	return (copyout(&mask, umask, sizeof(mask)) == 0 ? (int64_t)sizeof(mask) : -EFAULT);
+	switch (command) {
+	case 0:
+		return (MEMBARRIER_ALL);
+	case MEMBARRIER_GLOBAL:
+	case MEMBARRIER_GLOBAL_EXPEDITED:
+		return (0);
+	case MEMBARRIER_REGISTER_GLOBAL:
+	case MEMBARRIER_REGISTER_PRIVATE:
+	case MEMBARRIER_REGISTER_SYNC_CORE:
+		__atomic_fetch_or(&vm->vm_membarrier, (uint32_t)command, __ATOMIC_RELAXED);
+		return (0);
+	case MEMBARRIER_PRIVATE:
+	case MEMBARRIER_SYNC_CORE:
+		return ((vm->vm_membarrier & (uint32_t)command << 1) != 0 ? 0 : -EPERM);
+	}
+	return (-EINVAL);
 }

@@ -1,16 +1,14 @@
 /*
- * System calls on the process itself: identity, limits, usage, names.
+ * System calls on the process itself: identity, limits, usage.
  */
 #include "linux/linux.h"
 #include "fs/vnode.h"
 #include "kern/file.h"
-#include "kern/log.h"
 #include "kern/machdep.h"
-#include "kern/main.h"
 #include "kern/proc.h"
-#include "kern/random.h"
 #include "kern/string.h"
-#include "vm/vm_page.h"
+
+enum { RUSAGE_CHILDREN = -1, RUSAGE_SELF, RUSAGE_THREAD };
 
 int64_t
 sys_getpid(void)
@@ -34,23 +32,7 @@ int64_t sys_geteuid(void) __attribute__((alias("sys_getuid")));
 int64_t sys_getgid(void) __attribute__((alias("sys_getuid")));
 int64_t sys_getegid(void) __attribute__((alias("sys_getuid")));
 
-int64_t
-sys_sched_yield(void)
-{
-	sched_yield();
-	return (0);
-}
-
-/* --- what there is, and how much of it was used ----------------------------------------------- */
-
-int64_t
-sys_uname(void *uname)
-{
-	static const char names[6][65] = {"Linux",        "quire",  KERNEL_RELEASE,
-					  KERNEL_VERSION, "x86_64", "(none)"};
-
-	return (COPYOUT(&names, uname));
-}
+/* --- what was used, and how much may be ------------------------------------------------------- */
 
 int64_t
 usage_copyout(const struct usage *u, void *usage)
@@ -74,36 +56,22 @@ sys_getrusage(int who, void *usage)
 	struct proc *p = curproc;
 	struct usage u;
 
-	if (who < -1 || who > 1)
+	if (who < RUSAGE_CHILDREN || who > RUSAGE_THREAD)
 		return (-EINVAL);
-	if (who == -1) {
+	if (who == RUSAGE_THREAD) { /* faults are counted by process alone */
+		sched_charge();
+		proc_usage(p, &u);
+		u.u_utime = curthread->td_runtime;
+		u.u_stime = 0;
+	} else if (who == RUSAGE_CHILDREN) {
 		rw_rlock(&proctree_lock);
 		u = p->p_cusage;
 		rw_unlock(&proctree_lock);
-	} else { /* a thread's own is not told from its process's */
+	} else {
 		sched_charge();
 		proc_usage(p, &u);
 	}
 	return (usage_copyout(&u, usage));
-}
-
-int64_t
-sys_sysinfo(void *info)
-{
-	struct {
-		uint64_t uptime, loads[3], totalram, freeram, shared, buffers, swap[2];
-		uint16_t procs;
-		uint64_t high[2];
-		uint32_t unit;
-	} si = {
-	    .uptime = cpu_now() / 1000000000,
-	    .totalram = ptoa(vm_cnt.v_page_count),
-	    .freeram = ptoa(vm_cnt.v_free_count),
-	    .procs = proc_count(),
-	    .unit = 1,
-	};
-
-	return (COPYOUT(&si, info));
 }
 
 /* Limits are told, and cannot be changed. */
@@ -131,58 +99,4 @@ int64_t
 sys_getrlimit(uint32_t resource, uint64_t *ulimit)
 {
 	return (sys_prlimit64(0, resource, NULL, ulimit));
-}
-
-int64_t
-sys_arch_prctl(int code, uint64_t arg)
-{
-	uint64_t base;
-
-	switch (code) {
-	case ARCH_SET_FS:
-		return (-cpu_set_fsbase(arg));
-	case ARCH_SET_GS:
-		return (-cpu_set_gsbase(arg));
-	case ARCH_GET_FS:
-	case ARCH_GET_GS:
-		base = code == ARCH_GET_FS ? cpu_get_fsbase() : cpu_get_gsbase();
-		return (COPYOUT(&base, (void *)arg));
-	}
-	return (-EINVAL);
-}
-
-int64_t
-sys_prctl(int option, char *name)
-{
-	struct proc *p = curproc;
-	char comm[sizeof(p->p_comm)] = "";
-	int error;
-
-	if (option != PR_SET_NAME && option != PR_GET_NAME)
-		return (-EINVAL);
-	if (option == PR_SET_NAME) {
-		error = copyinstr(name, comm, sizeof(comm), NULL);
-		if (error == EFAULT)
-			return (-EFAULT);
-		comm[sizeof(comm) - 1] = '\0'; /* a longer name is cut */
-	}
-	rw_wlock(&p->p_lock);
-	memcpy(option == PR_SET_NAME ? p->p_comm : comm, option == PR_SET_NAME ? comm : p->p_comm,
-	       sizeof(comm));
-	rw_unlock(&p->p_lock);
-	return (option == PR_GET_NAME ? COPYOUT(&comm, name) : 0);
-}
-
-int64_t
-sys_getrandom(void *buf, uint64_t len, uint32_t flags)
-{
-	struct uio uio = {.uio_base = buf, .uio_resid = MIN(len, (uint64_t)INT32_MAX)};
-	uint8_t bytes[256];
-	int error = (flags & ~7u) != 0 ? EINVAL : 0;
-
-	while (uio.uio_resid > 0 && error == 0) {
-		random_bytes(bytes, sizeof(bytes));
-		error = uiomove(bytes, MIN(uio.uio_resid, sizeof(bytes)), &uio);
-	}
-	return (error == 0 || uio.uio_offset > 0 ? (int64_t)uio.uio_offset : -error);
 }

@@ -43,19 +43,6 @@ sys_kill(int pid, int sig)
 	return (0);
 }
 
-/* The thread tid of p, whose lock is held, or NULL. */
-static struct thread *
-find_thread(struct proc *p, int tid)
-{
-	struct thread *td;
-
-	rw_assert_locked(&p->p_lock);
-	TAILQ_FOREACH (td, &p->p_threads, td_plink)
-		if (td->td_tid == tid)
-			break;
-	return (td);
-}
-
 int64_t
 sys_tgkill(int pid, int tid, int sig)
 {
@@ -68,7 +55,7 @@ sys_tgkill(int pid, int tid, int sig)
 	if (p == NULL)
 		return (-ESRCH);
 	rw_wlock(&p->p_lock);
-	td = find_thread(p, tid);
+	td = proc_thread(p, tid);
 	if (td != NULL && sig != 0)
 		signal_send_locked(p, td, sig);
 	rw_unlock(&p->p_lock);

@@ -8,9 +8,36 @@
 
 #define NS_PER_SEC 1000000000l
 
+/* A clock of a process or thread by its number: the number's complement, and three bits. */
+enum { CPUCLOCK_SCHED = 2, CPUCLOCK_KINDS = 3, CPUCLOCK_THREAD = 4, CPUCLOCK_BITS = 3 };
+
 static int
+cpu_clock_read(int id, uint64_t *ns)
+{
+	int tid = ~(id >> CPUCLOCK_BITS);
+	struct thread *td;
+	struct proc *p;
+	bool thread, valid;
+
+	if ((id & CPUCLOCK_KINDS) > CPUCLOCK_SCHED)
+		return (EINVAL);
+	sched_charge();
+	p = proc_find_thread(tid, &td);
+	if (p == NULL)
+		return (EINVAL);
+	thread = (id & CPUCLOCK_THREAD) != 0;
+	*ns = thread ? td->td_runtime : p->p_utime + p->p_stime;
+	/* A thread of this process; or a process, by its own number. */
+	valid = thread ? p == curproc : td->td_tid == p->p_pid;
+	proc_thread_rele(p);
+	return (valid ? 0 : EINVAL);
+}
+
+int
 clock_read(int id, uint64_t *ns)
 {
+	if (id < 0)
+		return (cpu_clock_read(id, ns));
 	switch (id) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
@@ -23,9 +50,12 @@ clock_read(int id, uint64_t *ns)
 		*ns = cpu_now();
 		return (0);
 	case CLOCK_PROCESS_CPUTIME:
-	case CLOCK_THREAD_CPUTIME:
 		sched_charge();
 		*ns = curproc->p_utime + curproc->p_stime;
+		return (0);
+	case CLOCK_THREAD_CPUTIME:
+		sched_charge();
+		*ns = curthread->td_runtime;
 		return (0);
 	}
 	return (EINVAL);

@@ -47,6 +47,8 @@
 	X(62, kill) \
 	X(63, uname) \
 	X(72, fcntl) \
+	X(74, fsync) \
+	X(75, fdatasync) \
 	X(76, truncate) \
 	X(77, ftruncate) \
 	X(79, getcwd) \
@@ -60,7 +62,9 @@
 	X(97, getrlimit) \
 	X(98, getrusage) \
 	X(99, sysinfo) \
+	X(100, times) \
 	X(102, getuid) \
+	X(103, syslog) \
 	X(104, getgid) \
 	X(107, geteuid) \
 	X(108, getegid) \
@@ -70,13 +74,31 @@
 	X(112, setsid) \
 	X(121, getpgid) \
 	X(124, getsid) \
+	X(125, capget) \
+	X(126, capset) \
+	X(135, personality) \
+	X(140, getpriority) \
+	X(141, setpriority) \
+	X(142, sched_setparam) \
+	X(143, sched_getparam) \
+	X(144, sched_setscheduler) \
+	X(145, sched_getscheduler) \
+	X(146, sched_get_priority_max) \
+	X(147, sched_get_priority_min) \
+	X(148, sched_rr_get_interval) \
 	X(149, mlock) \
 	X(150, munlock) \
 	X(151, mlockall) \
 	X(152, munlockall) \
 	X(157, prctl) \
 	X(158, arch_prctl) \
+	X(159, adjtimex) \
+	X(162, sync) \
+	X(164, settimeofday) \
+	X(170, sethostname) \
+	X(171, setdomainname) \
 	X(186, gettid) \
+	X(187, readahead) \
 	X(200, tkill) \
 	X(201, time) \
 	X(202, futex) \
@@ -84,12 +106,16 @@
 	X(204, sched_getaffinity) \
 	X(217, getdents64) \
 	X(218, set_tid_address) \
+	X(221, fadvise64) \
+	X(227, clock_settime) \
 	X(228, clock_gettime) \
 	X(229, clock_getres) \
 	X(230, clock_nanosleep) \
 	X(231, exit_group) \
 	X(234, tgkill) \
 	X(247, waitid) \
+	X(251, ioprio_set) \
+	X(252, ioprio_get) \
 	X(257, openat) \
 	X(258, mkdirat) \
 	X(262, newfstatat) \
@@ -97,10 +123,18 @@
 	X(267, readlinkat) \
 	X(269, faccessat) \
 	X(273, set_robust_list) \
+	X(274, get_robust_list) \
+	X(277, sync_file_range) \
 	X(292, dup3) \
 	X(302, prlimit64) \
+	X(305, clock_adjtime) \
+	X(306, syncfs) \
+	X(309, getcpu) \
+	X(314, sched_setattr) \
+	X(315, sched_getattr) \
 	X(318, getrandom) \
 	X(322, execveat) \
+	X(324, membarrier) \
 	X(325, mlock2) \
 	X(435, clone3)
 /* clang-format on */

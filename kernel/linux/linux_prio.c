@@ -1,0 +1,164 @@
+/*
+ * System calls on the niceness and the input and output priority of threads: of one, of a process
+ * group's, of a user's. The latter is kept as it is set: no file is on a disk.
+ */
+#include "linux/linux.h"
+#include "kern/pgrp.h"
+#include "kern/proc.h"
+
+/* What is done with each thread that is meant; p_lock is write-locked. */
+struct prio_op {
+	void (*fn)(struct thread *td, struct prio_op *op);
+	int value; /* to set; or the best that was found */
+	bool any; /* there was a thread */
+};
+
+static void
+each_of_proc(struct proc *p, struct prio_op *op)
+{
+	struct thread *td;
+
+	rw_wlock(&p->p_lock);
+	TAILQ_FOREACH (td, &p->p_threads, td_plink) {
+		op->fn(td, op);
+		op->any = true;
+	}
+	rw_unlock(&p->p_lock);
+}
+
+static void
+each_of_group(int pgid, struct prio_op *op)
+{
+	struct pgrp *pg;
+	struct proc *p;
+
+	rw_rlock(&proctree_lock);
+	pg = pgid == 0 ? curproc->p_pgrp : pgrp_find(pgid);
+	if (pg != NULL)
+		LIST_FOREACH (p, &pg->pg_members, p_pglist)
+			each_of_proc(p, op);
+	rw_unlock(&proctree_lock);
+}
+
+/* Every process, when who is the one user that there is. */
+static void
+each_of_user(int who, struct prio_op *op)
+{
+	struct proc *p;
+
+	for (int pid = 1; who == 0 && (p = proc_next(pid)) != NULL;) {
+		each_of_proc(p, op);
+		pid = p->p_pid + 1;
+		proc_rele(p);
+	}
+}
+
+enum { EACH_THREAD, EACH_GROUP, EACH_USER }; /* setpriority's; ioprio_set's are one more */
+
+static int
+each(int which, int who, struct prio_op *op)
+{
+	struct thread *td;
+	struct proc *p;
+
+	switch (which) {
+	case EACH_THREAD:
+		p = proc_find_thread(who, &td);
+		if (p == NULL)
+			return (ESRCH);
+		op->fn(td, op);
+		proc_thread_rele(p);
+		return (0);
+	case EACH_GROUP:
+		each_of_group(who, op);
+		break;
+	case EACH_USER:
+		each_of_user(who, op);
+		break;
+	default:
+		return (EINVAL);
+	}
+	return (op->any ? 0 : ESRCH);
+}
+
+/* --- niceness --------------------------------------------------------------------------------- */
+
+static void
+nice_set(struct thread *td, struct prio_op *op)
+{
+	struct schedparam param = sched_get(td);
+
+	param.nice = (int8_t)op->value;
+	sched_set(td, &param);
+}
+
+static void
+nice_get(struct thread *td, struct prio_op *op)
+{
+	op->value = MIN(op->value, sched_get(td).nice);
+}
+
+int64_t
+sys_setpriority(int which, int who, int nice)
+{
+	struct prio_op op = {.fn = nice_set, .value = MIN(MAX(nice, NICE_LOW), NICE_HIGH)};
+
+	return (-each(which, who, &op));
+}
+
+/* 20 - nice, so that it is never negative. */
+int64_t
+sys_getpriority(int which, int who)
+{
+	struct prio_op op = {.fn = nice_get, .value = NICE_HIGH};
+	int error = each(which, who, &op);
+
+	return (error != 0 ? -error : NICE_HIGH + 1 - op.value);
+}
+
+/* --- input and output ------------------------------------------------------------------------- */
+
+enum { CLASS_NONE, CLASS_REALTIME, CLASS_BEST_EFFORT, CLASS_IDLE };
+#define CLASS_SHIFT 13
+#define LEVELS      8 /* of a class; the rest of the bits below it is a hint */
+
+static bool
+ioprio_valid(int ioprio)
+{
+	int class = ioprio >> CLASS_SHIFT, data = ioprio & ((1 << CLASS_SHIFT) - 1);
+
+	if (class < CLASS_NONE || class > CLASS_IDLE)
+		return (false);
+	if (class == CLASS_NONE)
+		return (data == 0);
+	return (class == CLASS_IDLE || data < LEVELS);
+}
+
+static void
+ioprio_set(struct thread *td, struct prio_op *op)
+{
+	td->td_ioprio = (uint16_t)op->value;
+}
+
+static void
+ioprio_get(struct thread *td, struct prio_op *op)
+{
+	op->value = MIN(op->value, td->td_ioprio);
+}
+
+int64_t
+sys_ioprio_set(int which, int who, int ioprio)
+{
+	struct prio_op op = {.fn = ioprio_set, .value = ioprio};
+
+	return (ioprio_valid(ioprio) ? -each(which - 1, who, &op) : -EINVAL);
+}
+
+int64_t
+sys_ioprio_get(int which, int who)
+{
+	struct prio_op op = {.fn = ioprio_get, .value = UINT16_MAX};
+	int error = each(which - 1, who, &op);
+
+	return (error != 0 ? -error : op.value);
+}

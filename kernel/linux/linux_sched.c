@@ -1,0 +1,257 @@
+/*
+ * System calls on how threads are scheduled: policies, real-time priorities, processors. All that
+ * is kept; struct schedparam (kern/thread.h) says what the scheduler makes of it.
+ */
+#include "linux/linux.h"
+#include "kern/machdep.h"
+#include "kern/proc.h"
+
+enum {
+	SCHED_OTHER,
+	SCHED_FIFO,
+	SCHED_RR,
+	SCHED_BATCH,
+	SCHED_IDLE = 5,
+	SCHED_DEADLINE,
+};
+#define SCHED_RESET_ON_FORK 0x40000000
+#define RT_MAX              99 /* highest real-time priority */
+
+/* sched_setattr's and sched_getattr's, as of its first version. */
+struct linux_sched_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period; /* SCHED_DEADLINE's */
+};
+#define SCHED_FLAG_RESET_ON_FORK 1
+
+int64_t
+sys_sched_yield(void)
+{
+	sched_yield();
+	return (0);
+}
+
+/* --- policies --------------------------------------------------------------------------------- */
+
+static bool
+is_realtime(int policy)
+{
+	return (policy == SCHED_FIFO || policy == SCHED_RR);
+}
+
+/* The parameters of thread pid. ESRCH. */
+static int
+param_get(int pid, struct schedparam *param)
+{
+	struct thread *td;
+	struct proc *p = proc_find_thread(pid, &td);
+
+	if (p == NULL)
+		return (ESRCH);
+	*param = sched_get(td);
+	proc_thread_rele(p);
+	return (0);
+}
+
+/* Set policy (-1: as it is), flags included, and priority; nice NULL: as it is. */
+static int
+param_set(int pid, int policy, uint32_t priority, const int *nice)
+{
+	struct schedparam param;
+	struct thread *td;
+	struct proc *p = proc_find_thread(pid, &td);
+	int error = 0;
+
+	if (p == NULL)
+		return (ESRCH);
+	param = sched_get(td);
+	if (policy != -1) {
+		param.reset_on_fork = (policy & SCHED_RESET_ON_FORK) != 0;
+		policy &= ~SCHED_RESET_ON_FORK;
+	} else {
+		policy = param.policy;
+	}
+	if (policy > SCHED_IDLE || policy == SCHED_BATCH + 1 || priority > RT_MAX ||
+	    is_realtime(policy) != (priority != 0))
+		error = EINVAL;
+	param.policy = (uint8_t)policy;
+	param.priority = (uint8_t)priority;
+	if (nice != NULL && !is_realtime(policy))
+		param.nice = (int8_t)MIN(MAX(*nice, NICE_LOW), NICE_HIGH);
+	if (error == 0)
+		sched_set(td, &param);
+	proc_thread_rele(p);
+	return (error);
+}
+
+static int64_t
+setscheduler(int pid, int policy, const int *upriority)
+{
+	int priority;
+
+	if (pid < 0 || upriority == NULL)
+		return (-EINVAL);
+	if (copyin(upriority, &priority, sizeof(priority)) != 0)
+		return (-EFAULT);
+	return (-param_set(pid, policy, (uint32_t)priority, NULL));
+}
+
+int64_t
+sys_sched_setscheduler(int pid, int policy, const int *upriority)
+{
+	return (policy < 0 ? -EINVAL : setscheduler(pid, policy, upriority));
+}
+
+int64_t
+sys_sched_setparam(int pid, const int *upriority)
+{
+	return (setscheduler(pid, -1, upriority));
+}
+
+int64_t
+sys_sched_getscheduler(int pid)
+{
+	struct schedparam param;
+	int error = pid < 0 ? EINVAL : param_get(pid, &param);
+
+	if (error != 0)
+		return (-error);
+	return (param.policy | (param.reset_on_fork ? SCHED_RESET_ON_FORK : 0));
+}
+
+int64_t
+sys_sched_getparam(int pid, int *upriority)
+{
+	struct schedparam param;
+	int priority, error = pid < 0 || upriority == NULL ? EINVAL : param_get(pid, &param);
+
+	if (error != 0)
+		return (-error);
+	priority = param.priority;
+	return (COPYOUT(&priority, upriority));
+}
+
+int64_t
+sys_sched_setattr(int pid, struct linux_sched_attr *uattr, uint32_t flags)
+{
+	struct linux_sched_attr attr;
+	uint32_t size;
+	int policy;
+
+	if (uattr == NULL || pid < 0 || flags != 0)
+		return (-EINVAL);
+	if (copyin(&uattr->size, &size, sizeof(size)) != 0)
+		return (-EFAULT);
+	if (size != 0 && (size < sizeof(attr) || size > PAGE_SIZE)) {
+		size = sizeof(attr);
+		return (copyout(&size, &uattr->size, sizeof(size)) != 0 ? -EFAULT : -E2BIG);
+	}
+	if (copyin(uattr, &attr, sizeof(attr)) != 0)
+		return (-EFAULT);
+	policy = (int)attr.policy;
+	if (policy < 0 || (policy & SCHED_RESET_ON_FORK) != 0 ||
+	    (attr.flags & ~(uint64_t)SCHED_FLAG_RESET_ON_FORK) != 0)
+		return (-EINVAL);
+	if ((attr.flags & SCHED_FLAG_RESET_ON_FORK) != 0)
+		policy |= SCHED_RESET_ON_FORK;
+	return (-param_set(pid, policy, attr.priority, &attr.nice));
+}
+
+int64_t
+sys_sched_getattr(int pid, struct linux_sched_attr *uattr, uint32_t size, uint32_t flags)
+{
+	struct linux_sched_attr attr = {.size = sizeof(attr)};
+	struct schedparam param;
+	int error;
+
+	if (uattr == NULL || pid < 0 || size > PAGE_SIZE || size < sizeof(attr) || flags != 0)
+		return (-EINVAL);
+	error = param_get(pid, &param);
+	if (error != 0)
+		return (-error);
+	attr.policy = param.policy;
+	attr.flags = param.reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
+	attr.priority = param.priority;
+	attr.nice = is_realtime(param.policy) ? 0 : param.nice;
+	return (COPYOUT(&attr, uattr));
+}
+
+int64_t
+sys_sched_get_priority_max(int policy)
+{
+	if (policy < 0 || policy > SCHED_DEADLINE || policy == SCHED_BATCH + 1)
+		return (-EINVAL);
+	return (is_realtime(policy) ? RT_MAX : 0);
+}
+
+int64_t
+sys_sched_get_priority_min(int policy)
+{
+	int64_t max = sys_sched_get_priority_max(policy);
+
+	return (MIN(max, 1));
+}
+
+int64_t
+sys_sched_rr_get_interval(int pid, struct linux_timespec *uts)
+{
+	struct schedparam param;
+	struct linux_timespec ts = {0};
+	int error = pid < 0 ? EINVAL : param_get(pid, &param);
+
+	if (error != 0)
+		return (-error);
+	if (param.policy != SCHED_FIFO) /* which has no slice, in theory */
+		ts.nsec = (int64_t)sched_slice(&param);
+	return (COPYOUT(&ts, uts));
+}
+
+/* --- processors: there is one ----------------------------------------------------------------- */
+
+static bool
+thread_exists(int pid)
+{
+	struct thread *td;
+	struct proc *p = proc_find_thread(pid, &td);
+
+	if (p != NULL)
+		proc_thread_rele(p);
+	return (p != NULL);
+}
+
+int64_t
+sys_sched_setaffinity(int pid, uint32_t size, const uint64_t *umask)
+{
+	uint64_t mask = 0;
+
+	if (copyin(umask, &mask, MIN(size, sizeof(mask))) != 0)
+		return (-EFAULT);
+	if (!thread_exists(pid))
+		return (-ESRCH);
+	return ((mask & 1) != 0 ? 0 : -EINVAL);
+}
+
+int64_t
+sys_sched_getaffinity(int pid, uint32_t size, uint64_t *umask)
+{
+	uint64_t mask = 1;
+
+	if (size < sizeof(mask) || size % sizeof(mask) != 0)
+		return (-EINVAL);
+	if (!thread_exists(pid))
+		return (-ESRCH);
+	return (copyout(&mask, umask, sizeof(mask)) == 0 ? (int64_t)sizeof(mask) : -EFAULT);
+}
+
+int64_t
+sys_getcpu(uint32_t *ucpu, uint32_t *unode)
+{
+	const uint32_t zero = 0;
+
+	if (ucpu != NULL && COPYOUT(&zero, ucpu) != 0)
+		return (-EFAULT);
+	return (unode != NULL ? COPYOUT(&zero, unode) : 0);
+}
