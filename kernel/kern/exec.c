@@ -193,7 +193,7 @@ exec_image(struct vnode *vp, const char *path, bool reachable, struct image_args
 		proc_execed(p);
 	}
 	if (imgp.ip_why != NULL)
-		klog(LOG_WARNING, "%s: %s", path, imgp.ip_why);
+		klog(LOG_NOTICE, "%s: %s", path, imgp.ip_why);
 	exec_elf_free(elf);
 	vn_text_drop(imgp.ip_vp);
 	return (error);

@@ -64,8 +64,10 @@ static int
 read_headers(struct elf_file *f)
 {
 	Elf64_Ehdr *eh = &f->eh;
-	int error = read_all(f, eh, sizeof(*eh), 0);
+	int error;
 
+	CHECK(f, f->size >= sizeof(*eh), "too short for an ELF file");
+	error = read_all(f, eh, sizeof(*eh), 0);
 	if (error != 0)
 		return (error);
 	CHECK(f, memcmp(eh->e_ident, ELFMAG, SELFMAG) == 0, "not an ELF file");
@@ -74,9 +76,7 @@ read_headers(struct elf_file *f)
 		  eh->e_machine == EM_X86_64,
 	      "not for x86-64");
 	CHECK(f, eh->e_type == ET_EXEC || eh->e_type == ET_DYN, "not an executable");
-	CHECK(f,
-	      eh->e_ident[EI_VERSION] == EV_CURRENT && eh->e_ehsize == sizeof(*eh) &&
-		  eh->e_phentsize == sizeof(*f->ph) && eh->e_phnum != 0 && eh->e_phnum <= PHNUM_MAX,
+	CHECK(f, eh->e_phentsize == sizeof(*f->ph) && eh->e_phnum != 0 && eh->e_phnum <= PHNUM_MAX,
 	      "malformed ELF header");
 	f->ph = kmalloc(eh->e_phnum * sizeof(*f->ph), 0);
 	if (f->ph == NULL)
@@ -129,6 +129,8 @@ file_read(struct elf_file *f, struct vnode *vp, int bad)
 	rw_rlock(&vp->v_lock);
 	f->size = vp->v_size;
 	rw_unlock(&vp->v_lock);
+	if (bad == ELIBBAD && f->size < sizeof(f->eh))
+		f->bad = EIO; /* as Linux, for a library's sake */
 	error = read_headers(f);
 	for (int i = 0; error == 0 && i < f->eh.e_phnum; i++)
 		if (is_load(&f->ph[i]))
