@@ -85,10 +85,10 @@ take_page(vm_object_t object, vm_pindex_t i, vm_page_t *blocker)
 
 /*
  * The same for a superpage, as large as [i, last] has room for, where no page of it is resident;
- * but no larger than what damage is looked for in (drivers/fb_damage.c). False: take it page by
- * page.
+ * but no larger than what damage is looked for in (drivers/fb_damage.c). How many pages; 0: take
+ * it page by page.
  */
-static bool
+static vm_pindex_t
 take_super(vm_object_t object, vm_pindex_t i, vm_pindex_t last)
 {
 	bool notify = (object->flags & OBJ_WRITE_NOTIFY) != 0;
@@ -96,13 +96,13 @@ take_super(vm_object_t object, vm_pindex_t i, vm_pindex_t last)
 
 	if (i % VM_SUPERPAGE_PAGES != 0 || last - i < VM_SUPERPAGE_PAGES - 1 ||
 	    !vm_page_tryxbusy(m))
-		return (false);
+		return (0);
 	if (vm_page_insert_super(m, object, i, notify ? VM_SUPERPAGE_PAGES : last - i + 1) != 0) {
 		vm_page_xunbusy(m);
-		return (false);
+		return (0);
 	}
 	m->valid = true;
-	return (true);
+	return (vm_page_unit_pages(m));
 }
 
 /* The index after the page, or after the superpage, that stands at i. */
@@ -119,14 +119,17 @@ static int
 take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t *stop,
 	   vm_page_t *blocker)
 {
+	vm_pindex_t n;
 	int error = 0;
 
-	*stop = first;
-	while (*stop <= last) {
-		if (!take_super(object, *stop, last) &&
-		    (error = take_page(object, *stop, blocker)) != 0)
+	for (*stop = first; *stop <= last; *stop += n) {
+		n = take_super(object, *stop, last);
+		if (n != 0)
+			continue;
+		error = take_page(object, *stop, blocker);
+		if (error != 0)
 			break;
-		*stop = next_index(*stop);
+		n = next_index(*stop) - *stop;
 	}
 	return (error);
 }

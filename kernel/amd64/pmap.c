@@ -605,22 +605,25 @@ static inline vm_pindex_t
 enter_supers(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, vm_pindex_t n,
 	     uint64_t bits)
 {
-	uint64_t new = super_entry(m, bits), done = 0;
-	vm_pindex_t i = 0;
+	uint64_t new = super_entry(m, bits), *first = e, *end;
 
-	n = (bits & PG_W) != 0 ? 0 : MIN(n, (NPTE - PTE_INDEX(va, 1)) * VM_SUPERPAGE_PAGES);
-	for (; i + VM_SUPERPAGE_PAGES <= n && e[done] == 0; i += VM_SUPERPAGE_PAGES) {
+	n = MIN(n / VM_SUPERPAGE_PAGES, NPTE - PTE_INDEX(va, 1));
+	for (end = e + ((bits & PG_W) != 0 ? 0 : n); e < end && *e == 0; e++) {
 		if ((bits & PG_MANAGED) != 0 &&
-		    (m[i].md.pv_list != NULL ||
-		     !pv_add(c->pmap, &m[i].md.pv_list, va + ptoa(i), VM_SUPERPAGE_PAGES)))
+		    (m->md.pv_list != NULL ||
+		     !pv_add(c->pmap, &m->md.pv_list, va, VM_SUPERPAGE_PAGES)))
 			break;
-		e[done++] = new + ptoa(i);
+		*e = new;
+		new += SUPERPAGE_SIZE;
+		va += SUPERPAGE_SIZE;
+		m += VM_SUPERPAGE_PAGES;
 	}
-	c->table->pindex += done;
-	c->pmap->pm_resident += i;
-	VM_CNT_ADD(v_pte_writes, done);
-	VM_CNT_ADD(v_superpages, done);
-	return (i);
+	n = (vm_pindex_t)(e - first);
+	c->table->pindex += n;
+	c->pmap->pm_resident += n * VM_SUPERPAGE_PAGES;
+	VM_CNT_ADD(v_pte_writes, n);
+	VM_CNT_ADD(v_superpages, n);
+	return (n * VM_SUPERPAGE_PAGES);
 }
 
 /* The superpage at e maps the n pages already, with all the rights that are asked for (P18). */

@@ -326,9 +326,7 @@ rw_unlock(struct rwlock *rw)
 bool
 rw_wowned(const struct rwlock *rw)
 {
-	uintptr_t word = load(&rw->rw_word);
-
-	return ((word & RW_WRITER) != 0 && RW_THREAD(word) == (uintptr_t)curthread);
+	return ((load(&rw->rw_word) & ~RW_WAITERS) == (RW_WRITER | (uintptr_t)curthread));
 }
 
 bool

@@ -141,8 +141,7 @@ entries_merge(vm_map_entry_t a, vm_map_entry_t b)
 				   .eflags = b->eflags,
 				   .name_vp = b->name_vp};
 
-	return (a->end == b->start && a->object == b->object &&
-		same_kind(a, &b_req, b->wired_count) &&
+	return (a->object == b->object && same_kind(a, &b_req, b->wired_count) &&
 		(a->object == NULL || a->offset + (a->end - a->start) == b->offset));
 }
 
@@ -151,7 +150,8 @@ vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e)
 {
 	vm_map_entry_t prev = e->prev;
 
-	if (prev == &map->header || e == &map->header || !entries_merge(prev, e))
+	if (prev->end != e->start || prev == &map->header || e == &map->header ||
+	    !entries_merge(prev, e))
 		return (e);
 	vm_map_entry_unlink(map, e);
 	prev->end = e->end;
@@ -202,48 +202,62 @@ vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (KERN_SUCCESS);
 }
 
-/* More anonymous memory right after prev, which has an object already: brk does this all the
+/* More anonymous memory right after prev, which may have an object already: brk does this all the
  * time. */
 static bool
 extend_prev(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t end,
 	    const struct vm_map_req *req)
 {
 	if (req->object != NULL || prev == &map->header || prev->end != start ||
-	    prev->object == NULL || !same_kind(prev, req, 0) ||
-	    !vm_object_coalesce(prev->object, prev->offset, start - prev->start, end - start))
+	    !same_kind(prev, req, 0) ||
+	    (prev->object != NULL &&
+	     !vm_object_coalesce(prev->object, prev->offset, start - prev->start, end - start)))
 		return (false);
 	prev->end = end;
 	map->size += end - start;
 	vm_map_tree_resized(map, prev);
+	vm_map_entry_simplify(map, prev->next);
 	return (true);
 }
 
-int
-vm_map_insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length,
-		     const struct vm_map_req *req)
+/* Or right before next, which nobody has touched yet: mmap hands out addresses downwards. */
+static bool
+extend_next(vm_map_t map, vm_map_entry_t next, vm_offset_t start, vm_offset_t end,
+	    const struct vm_map_req *req)
+{
+	if (req->object != NULL || next == &map->header || next->start != end ||
+	    next->object != NULL || !same_kind(next, req, 0))
+		return (false);
+	next->start = start;
+	map->size += end - start;
+	vm_map_tree_resized(map, next);
+	return (true);
+}
+
+/* Map [start, start + length), which is free; prev is the entry before it, or the header. */
+static int
+insert_after(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_size_t length,
+	     const struct vm_map_req *req)
 {
 	vm_offset_t end = start + length;
-	vm_map_entry_t prev, e;
+	vm_map_entry_t e;
 
-	if (!range_valid(map, start, length))
-		return (KERN_NO_SPACE);
-	prev = vm_map_tree_le(map, start);
-	if ((prev != &map->header && prev->end > start) ||
-	    (prev->next != &map->header && prev->next->start < end))
-		return (KERN_NO_SPACE);
-	if (extend_prev(map, prev, start, end, req))
+	if (extend_prev(map, prev, start, end, req) ||
+	    extend_next(map, prev->next, start, end, req))
 		return (KERN_SUCCESS);
-	e = kmalloc(sizeof(*e), M_ZERO);
+	e = kmalloc(sizeof(*e), 0);
 	if (e == NULL)
 		return (KERN_RESOURCE_SHORTAGE);
-	e->start = start;
-	e->end = end;
-	e->object = req->object;
-	e->offset = req->object != NULL ? req->offset : 0;
-	e->protection = req->prot;
-	e->max_protection = req->max_prot;
-	e->eflags = req->eflags;
-	e->name_vp = req->name_vp;
+	*e = (struct vm_map_entry){
+	    .start = start,
+	    .end = end,
+	    .object = req->object,
+	    .offset = req->object != NULL ? req->offset : 0,
+	    .protection = req->prot,
+	    .max_protection = req->max_prot,
+	    .eflags = req->eflags,
+	    .name_vp = req->name_vp,
+	};
 	if (e->name_vp != NULL && map->name_ref != NULL)
 		map->name_ref(e->name_vp);
 	map->size += length;
@@ -251,6 +265,21 @@ vm_map_insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length,
 	e = vm_map_entry_simplify(map, e);
 	vm_map_entry_simplify(map, e->next);
 	return (KERN_SUCCESS);
+}
+
+int
+vm_map_insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length,
+		     const struct vm_map_req *req)
+{
+	vm_map_entry_t prev;
+
+	if (!range_valid(map, start, length))
+		return (KERN_NO_SPACE);
+	prev = vm_map_tree_le(map, start);
+	if ((prev != &map->header && prev->end > start) ||
+	    (prev->next != &map->header && prev->next->start < start + length))
+		return (KERN_NO_SPACE);
+	return (insert_after(map, prev, start, length, req));
 }
 
 int
@@ -268,20 +297,21 @@ int
 vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_map_req *req)
 {
 	vm_size_t align = req->align != 0 ? req->align : PAGE_SIZE;
+	vm_map_entry_t above;
 	int rv = KERN_NO_SPACE;
 
 	vm_map_lock(map);
 	if (*addr != 0)
 		rv = vm_map_insert_locked(map, *addr, length, req);
 	if (rv == KERN_NO_SPACE) {
-		*addr =
-		    vm_map_tree_room(map, map->top, length, align, req->offset + req->align_phase);
+		*addr = vm_map_tree_room(map, map->top, length, align,
+					 req->offset + req->align_phase, &above);
 		if (*addr == 0) /* alignment is a wish */
-			*addr = vm_map_tree_room(map, map->top, length, PAGE_SIZE, 0);
+			*addr = vm_map_tree_room(map, map->top, length, PAGE_SIZE, 0, &above);
 		if (*addr == 0)
-			*addr = vm_map_tree_room(map, map->max, length, PAGE_SIZE, 0);
+			*addr = vm_map_tree_room(map, map->max, length, PAGE_SIZE, 0, &above);
 		if (*addr != 0)
-			rv = vm_map_insert_locked(map, *addr, length, req);
+			rv = insert_after(map, above->prev, *addr, length, req);
 	}
 	vm_map_unlock(map);
 	return (rv);

@@ -194,6 +194,7 @@ void vm_map_tree_resized(vm_map_t map, vm_map_entry_t entry);
 /* The last entry that starts at or below addr, or the header. */
 vm_map_entry_t vm_map_tree_le(vm_map_t map, vm_offset_t addr);
 /* The highest place below limit with room for length bytes and any alignment: an address congruent
- * to phase modulo align (a power of two); 0 if there is none. */
+ * to phase modulo align (a power of two), and the entry above it, or the header; 0 if there is
+ * none. */
 vm_offset_t vm_map_tree_room(vm_map_t map, vm_offset_t limit, vm_size_t length, vm_size_t align,
-			     vm_offset_t phase);
+			     vm_offset_t phase, vm_map_entry_t *above);

@@ -118,14 +118,15 @@ static int
 remap_target(vm_map_t map, struct vm_map_remap *r, vm_map_entry_t *dead)
 {
 	vm_size_t align = r->new_size >= ALIGN_LARGE ? ALIGN_LARGE : PAGE_SIZE;
+	vm_map_entry_t above;
 
 	if (!r->may_move || r->new_size > map->max - map->min)
 		return (KERN_NO_SPACE);
 	if (r->fixed)
 		return (vm_map_remove_locked(map, r->new, r->new + r->new_size, dead));
-	r->new = vm_map_tree_room(map, map->top, r->new_size, align, r->old);
+	r->new = vm_map_tree_room(map, map->top, r->new_size, align, r->old, &above);
 	if (r->new == 0)
-		r->new = vm_map_tree_room(map, map->max, r->new_size, PAGE_SIZE, 0);
+		r->new = vm_map_tree_room(map, map->max, r->new_size, PAGE_SIZE, 0, &above);
 	return (r->new != 0 ? KERN_SUCCESS : KERN_NO_SPACE);
 }
 

@@ -23,11 +23,17 @@ balance(vm_map_entry_t e)
 	return (height(e->left) - height(e->right));
 }
 
-static void
+/* The node's height and largest gap; did they change? */
+static inline bool
 node_update(vm_map_entry_t e)
 {
-	e->height = 1 + MAX(height(e->left), height(e->right));
-	e->max_gap = MAX(e->gap, MAX(max_gap(e->left), max_gap(e->right)));
+	uint8_t tall = 1 + MAX(height(e->left), height(e->right));
+	vm_size_t gap = MAX(e->gap, MAX(max_gap(e->left), max_gap(e->right)));
+	bool changed = tall != e->height || gap != e->max_gap;
+
+	e->height = tall;
+	e->max_gap = gap;
+	return (changed);
 }
 
 static void
@@ -44,8 +50,7 @@ replace_child(vm_map_t map, vm_map_entry_t parent, vm_map_entry_t old, vm_map_en
 }
 
 /* Turn e down to the right or left; returns the node that took its place. */
-static vm_map_entry_t
-rotate(vm_map_t map, vm_map_entry_t e, bool right)
+static vm_map_entry_t __attribute__((noinline)) rotate(vm_map_t map, vm_map_entry_t e, bool right)
 {
 	vm_map_entry_t up = right ? e->left : e->right;
 	vm_map_entry_t middle = right ? up->right : up->left;
@@ -66,26 +71,23 @@ rotate(vm_map_t map, vm_map_entry_t e, bool right)
 static void
 rebalance(vm_map_t map, vm_map_entry_t e, vm_map_entry_t past)
 {
-	vm_size_t old_gap;
-	int old_height;
-	bool may_stop;
+	bool go_on;
+	int lean;
 
 	for (; e != NULL; e = e->parent) {
-		may_stop = past == NULL;
+		go_on = node_update(e) || past != NULL;
 		if (e == past)
 			past = NULL;
-		old_height = e->height;
-		old_gap = e->max_gap;
-		node_update(e);
-		if (balance(e) > 1) {
+		lean = balance(e);
+		if (__predict_false(lean > 1)) {
 			if (balance(e->left) < 0)
 				rotate(map, e->left, false);
 			e = rotate(map, e, true);
-		} else if (balance(e) < -1) {
+		} else if (__predict_false(lean < -1)) {
 			if (balance(e->right) > 0)
 				rotate(map, e->right, true);
 			e = rotate(map, e, false);
-		} else if (may_stop && e->height == old_height && e->max_gap == old_gap) {
+		} else if (!go_on) {
 			return;
 		}
 	}
@@ -182,30 +184,35 @@ room_below(vm_offset_t lo, vm_offset_t hi, vm_size_t length, vm_size_t align, vm
 
 /* Only the nodes about limit are looked at in vain, so this is O(log n). */
 static vm_offset_t
-node_room(vm_map_entry_t e, vm_offset_t limit, vm_size_t length, vm_size_t align, vm_offset_t phase)
+node_room(vm_map_entry_t e, vm_offset_t limit, vm_size_t length, vm_size_t align, vm_offset_t phase,
+	  vm_map_entry_t *above)
 {
 	vm_offset_t addr = 0;
 
-	if (e == NULL || e->max_gap < length + (align - PAGE_SIZE))
-		return (0);
-	if (e->end < limit)
-		addr = node_room(e->right, limit, length, align, phase);
-	if (addr == 0)
+	for (; e != NULL && e->max_gap >= length + (align - PAGE_SIZE); e = e->left) {
+		if (e->end < limit && e->right != NULL)
+			addr = node_room(e->right, limit, length, align, phase, above);
+		if (addr != 0)
+			return (addr);
 		addr = room_below(e->start - e->gap, MIN(e->start, limit), length, align, phase);
-	if (addr == 0)
-		addr = node_room(e->left, limit, length, align, phase);
-	return (addr);
+		if (addr != 0) {
+			*above = e;
+			return (addr);
+		}
+	}
+	return (0);
 }
 
 vm_offset_t
 vm_map_tree_room(vm_map_t map, vm_offset_t limit, vm_size_t length, vm_size_t align,
-		 vm_offset_t phase)
+		 vm_offset_t phase, vm_map_entry_t *above)
 {
 	vm_offset_t addr;
 
 	if (length == 0 || length > map->max - map->min)
 		return (0);
+	*above = &map->header;
 	addr =
 	    room_below(map->header.prev->end, MIN(map->header.start, limit), length, align, phase);
-	return (addr != 0 ? addr : node_room(map->root, limit, length, align, phase));
+	return (addr != 0 ? addr : node_room(map->root, limit, length, align, phase, above));
 }
