@@ -1,5 +1,5 @@
 /*
- * The test devices: /dev/testdev, testraw and testraw2, with `testdev` on the command line.
+ * The test devices: /dev/testdev, testraw, testraw2 and testblock, with `testdev` on the command line.
  *
  * Their frames are RAM that is taken from the page allocator for good. Those of /dev/testdev are
  * marked fictitious, so that the VM deals with them as with a real device's: nobody queues, frees
@@ -91,7 +91,7 @@ testdev_mmap(void *softc, uint64_t offset, uint64_t size, vm_prot_t prot, bool s
 	if (testdev_gone(td))
 		return (ENXIO);
 	*object = testdev_object(td, prot, &error);
-	*phase = td->raw ? 0 : td->frames->phys_addr;
+	*phase = td->raw && !td->blocks ? 0 : td->frames->phys_addr;
 	return (*object != NULL ? 0 : error);
 }
 
@@ -255,6 +255,11 @@ static struct testdev devices[] = {
     {.cdev.cd_name = "testdev", .npages = TESTDEV_PAGES, .nframes = TESTDEV_PAGES},
     {.cdev.cd_name = "testraw", .raw = true, .npages = TESTRAW_PAGES, .nframes = TESTRAW_FRAMES},
     {.cdev.cd_name = "testraw2", .raw = true, .npages = TESTRAW_PAGES, .nframes = TESTRAW_FRAMES},
+    {.cdev.cd_name = "testblock",
+     .raw = true,
+     .blocks = true,
+     .npages = TESTBLOCK_PAGES,
+     .nframes = TESTBLOCK_FRAMES},
 };
 
 static int
@@ -289,6 +294,6 @@ testdev_probe(void)
 	for (vm_page_t m = own; m < own + TESTDEV_PAGES; m++)
 		m->flags |= PG_FICTITIOUS;
 	for (struct testdev *td = devices; td < devices + nitems(devices) && error == 0; td++)
-		error = attach(td, td->raw ? raw : own);
+		error = attach(td, td->raw && !td->blocks ? raw : own);
 	return (error);
 }

@@ -18,6 +18,7 @@ struct testdev {
 	struct cdev cdev; /* (c) */
 	struct mtx mtx; /* rank LR_LEAF */
 	bool raw; /* (c) unmanaged: a page made for each index */
+	bool blocks; /* (c) ... or for a superpage, where it fits */
 	vm_pindex_t npages, nframes; /* (c) page i shows frame i % nframes */
 	vm_page_t frames; /* (c) pages of the frames, in order */
 	struct testdev_request request; /* (t) */

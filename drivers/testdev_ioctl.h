@@ -5,6 +5,7 @@
  *   /dev/testdev    managed: 1024 frames of its own, each at its own index
  *   /dev/testraw    unmanaged: 64 pages that show the same 16 frames four times over (U2)
  *   /dev/testraw2   those 16 frames once more, in another object
+ *   /dev/testblock  unmanaged: 1024 pages, the first 512 frames of testdev twice over, by superpages
  *
  * They are there with `testdev` on the kernel command line. A pager that nobody asks for anything
  * behaves: it installs the range that the entry maps.
@@ -13,9 +14,11 @@
 
 #include <stdint.h>
 
-#define TESTDEV_PAGES  1024
-#define TESTRAW_PAGES  64
-#define TESTRAW_FRAMES 16
+#define TESTDEV_PAGES    1024
+#define TESTRAW_PAGES    64
+#define TESTRAW_FRAMES   16
+#define TESTBLOCK_PAGES  1024
+#define TESTBLOCK_FRAMES 512
 
 enum { TESTDEV_OK, TESTDEV_BAD, TESTDEV_FAIL, TESTDEV_ERROR, TESTDEV_AGAIN }; /* VM_PAGER_* */
 

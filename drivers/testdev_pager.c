@@ -77,6 +77,22 @@ new_page(struct testdev *td, vm_object_t object, vm_pindex_t i, vm_pindex_t fram
 	return (m);
 }
 
+/* All of the superpage that begins at object[i], xbusied and valid; false: page by page. */
+static bool
+new_super(struct testdev *td, vm_object_t object, vm_pindex_t i, vm_pindex_t last)
+{
+	vm_page_t m = testdev_frame(td, i);
+
+	if (!td->blocks || i % VM_SUPERPAGE_PAGES != 0 || last - i < VM_SUPERPAGE_PAGES - 1 ||
+	    (m = vm_page_getfake_super(m->phys_addr, m->memattr)) == NULL)
+		return (false);
+	vm_page_tryxbusy(m);
+	if (vm_page_insert_super(m, object, i, VM_SUPERPAGE_PAGES) == 0)
+		return (true);
+	vm_page_free(m);
+	return (false);
+}
+
 /* The page for i, but in another object; that stays as it is until testdev_mend. */
 static int
 page_elsewhere(struct testdev *td, vm_pindex_t i)
@@ -144,7 +160,21 @@ take_page(struct testdev *td, vm_object_t object, const struct testdev_request *
 	*busy = vm_page_lookup(object, i);
 	if (*busy != NULL)
 		return (vm_page_tryxbusy(*busy) ? 0 : EBUSY);
+	if (q->breach == TESTDEV_NONE && new_super(td, object, i, q->last))
+		return (0);
 	return (make_page(td, object, q, i));
+}
+
+/* The index after the page, or superpage, at i. */
+static vm_pindex_t
+next_index(vm_object_t object, vm_pindex_t i)
+{
+	vm_page_t m = vm_page_lookup(object, i), unit;
+
+	if (m == NULL) /* a breach */
+		return (i + 1);
+	unit = vm_page_unit(m);
+	return (unit->pindex + vm_page_unit_pages(unit));
 }
 
 /* Let [first, end) go again; the pages stay. */
@@ -174,7 +204,7 @@ take_range(struct testdev *td, vm_object_t object, struct testdev_request *q, vm
 	while (i <= q->last) {
 		error = take_page(td, object, q, i, &busy);
 		if (error == 0) {
-			i++;
+			i = next_index(object, i);
 			continue;
 		}
 		if (error == ENOMEM && i > pidx) {

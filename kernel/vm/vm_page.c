@@ -46,7 +46,7 @@ static void
 page_release(vm_page_t m)
 {
 	if ((m->flags & PG_FAKE) != 0) {
-		kfree(m);
+		vm_page_fake_release(m, 1);
 		return;
 	}
 	if ((m->flags & PG_FICTITIOUS) != 0)
@@ -60,6 +60,8 @@ page_release(vm_page_t m)
 void
 vm_page_free(vm_page_t m)
 {
+	vm_pindex_t n = vm_page_unit_pages(m);
+
 	KASSERT(m->wire_count == 0 && !pmap_page_is_mapped(m),
 		("freeing page %#lx: wired %u, or mapped", m->phys_addr, m->wire_count));
 	if (m->object != NULL)
@@ -68,10 +70,19 @@ vm_page_free(vm_page_t m)
 	m->valid = m->dirty = false;
 	if (m->busy != VPB_UNBUSIED)
 		vm_page_xunbusy(m);
-	if (m->hold_count != 0)
+	if (vm_page_is_fake_block(m))
+		vm_page_fake_release(m, n);
+	else if (m->hold_count != 0)
 		__atomic_fetch_or(&m->flags, PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST);
 	else
 		page_release(m);
+}
+
+/* Of a fake block also before it stands anywhere. */
+static bool
+part_of_super(vm_page_t m)
+{
+	return ((m->flags & PG_BLOCK) != 0 && vm_page_block(m)->block.whole);
 }
 
 int
@@ -82,7 +93,7 @@ vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex)
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
 	KASSERT(pindex < object->size, ("page at %#lx of an object of %#lx", pindex, object->size));
-	if (vm_page_unit(m)->object != NULL ||
+	if (vm_page_unit(m)->object != NULL || part_of_super(m) ||
 	    (!vm_super_none(object) && vm_page_lookup(object, pindex) != NULL))
 		return (EEXIST);
 	if (!place)
@@ -323,6 +334,7 @@ void
 vm_page_hold(vm_page_t m)
 {
 	__atomic_fetch_add(&m->hold_count, 1, __ATOMIC_SEQ_CST);
+	vm_page_fake_hold(m);
 }
 
 void
@@ -331,8 +343,10 @@ vm_page_unhold(vm_page_t m)
 	uint32_t left = __atomic_sub_fetch(&m->hold_count, 1, __ATOMIC_SEQ_CST);
 
 	KASSERT(left != UINT32_MAX, ("page %#lx is not held", m->phys_addr));
-	if (left == 0 && (__atomic_fetch_and(&m->flags, ~PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST) &
-			  PG_FREE_ON_UNHOLD) != 0)
+	if (vm_page_is_fake_block(m))
+		vm_page_fake_release(m, 1);
+	else if (left == 0 && (__atomic_fetch_and(&m->flags, ~PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST) &
+			       PG_FREE_ON_UNHOLD) != 0)
 		page_release(m);
 }
 

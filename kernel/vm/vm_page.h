@@ -64,7 +64,7 @@ TAILQ_HEAD(pglist, vm_page);
 #define PG_UNMANAGED      0x02 /* no pv entries; cannot be taken out of every map */
 #define PG_FREE_ON_UNHOLD 0x04 /* let go by its object while held: the last unhold frees it */
 #define PG_RESERVED       0x08 /* never free: firmware's, or the kernel image */
-#define PG_FAKE           0x10 /* made by vm_page_getfake, for one index of one object */
+#define PG_FAKE           0x10 /* made by vm_fake.c, for one index of one object */
 #define PG_BLOCK          0x20 /* device frame of a whole block: all of it is in one array */
 
 #define VM_SUPERPAGE_PAGES (1ul << VM_SUPERPAGE_ORDER)
@@ -152,9 +152,26 @@ void vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end);
 vm_page_t vm_phys_fictitious_to_vm_page(vm_paddr_t pa);
 /* May [start, end) be mapped with memattr? Not if it is RAM or registered with another (A1). */
 bool vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr);
+/* Fill in what is constant of the zeroed *m. */
+void vm_page_init(vm_page_t m, vm_paddr_t pa, uint8_t flags, vm_memattr_t memattr);
+
+/* --- vm_fake.c: pages made for one index ----------------------------------------------------- */
+
 /* A page of its own for device frame pa, unmanaged, valid (U2); vm_page_free ends it. NULL:
  * ENOMEM, or an attribute that the frame cannot have (asserted). */
 vm_page_t vm_page_getfake(vm_paddr_t pa, vm_memattr_t memattr);
+/* The same for VM_SUPERPAGE_PAGES frames from pa on, which is aligned to that: a block, its first
+ * page. It goes into an object whole, by vm_page_insert_super. */
+vm_page_t vm_page_getfake_super(vm_paddr_t pa, vm_memattr_t memattr);
+/* For vm_page.c: m, of a block or not, is held; n pages or holds of it are no more, and so perhaps
+ * its memory. */
+void vm_page_fake_hold(vm_page_t m);
+void vm_page_fake_release(vm_page_t m, vm_pindex_t n);
+static inline bool
+vm_page_is_fake_block(vm_page_t m)
+{
+	return ((m->flags & (PG_FAKE | PG_BLOCK)) == (PG_FAKE | PG_BLOCK));
+}
 
 /* --- vm_page.c: a page's life and its states ------------------------------------------------- */
 
@@ -233,7 +250,7 @@ vm_page_pindex(vm_page_t m)
 	return (unit->pindex + (vm_pindex_t)(m - unit));
 }
 /*
- * The pages of a range of frames lie in one array, which has an empty element past its end, mostly
+ * The pages of a range of frames (or of a fake block) lie in one array, which has an empty element past its end, mostly
  * in the order of their object. Is what stands right after unit, a page or superpage, in its object
  * the next element? That speaks for itself, too: it is no part of a superpage, but perhaps the
  * first page of one.
@@ -243,7 +260,7 @@ vm_page_adjoins(vm_page_t unit)
 {
 	vm_pindex_t n = vm_page_unit_pages(unit);
 
-	return ((unit->flags & PG_FAKE) == 0 && unit[n].object == unit->object &&
+	return ((unit->flags & (PG_FAKE | PG_BLOCK)) != PG_FAKE && unit[n].object == unit->object &&
 		unit[n].pindex == unit->pindex + n);
 }
 

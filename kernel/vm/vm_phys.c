@@ -43,8 +43,8 @@ seg_of(vm_paddr_t pa)
 	return (NULL);
 }
 
-static void
-page_init(vm_page_t m, vm_paddr_t pa, uint8_t flags, vm_memattr_t memattr)
+void
+vm_page_init(vm_page_t m, vm_paddr_t pa, uint8_t flags, vm_memattr_t memattr)
 {
 	m->phys_addr = pa;
 	m->flags = flags;
@@ -65,7 +65,7 @@ vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages)
 	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
 	phys_nsegs++;
 	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
-		page_init(&pages[atop(pa - start)], pa, PG_RESERVED, VM_MEMATTR_WRITE_BACK);
+		vm_page_init(&pages[atop(pa - start)], pa, PG_RESERVED, VM_MEMATTR_WRITE_BACK);
 }
 
 /* Put the block on its list, merged with as many free buddies as it has. */
@@ -281,8 +281,9 @@ vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t mema
 		return (ENOMEM);
 	}
 	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
-		page_init(&pages[atop(pa - start)], pa,
-			  PG_FICTITIOUS | (block_inside(pa, start, end) ? PG_BLOCK : 0), memattr);
+		vm_page_init(&pages[atop(pa - start)], pa,
+			     PG_FICTITIOUS | (block_inside(pa, start, end) ? PG_BLOCK : 0),
+			     memattr);
 	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
 	mtx_lock(&free_mtx);
 	taken = range_taken(start, end);
@@ -314,23 +315,4 @@ vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end)
 	mtx_unlock(&free_mtx);
 	pmap_free_page_array(seg->pages, fict_bytes(start, end));
 	kfree(seg);
-}
-
-vm_page_t
-vm_page_getfake(vm_paddr_t pa, vm_memattr_t memattr)
-{
-	vm_page_t m;
-
-	if (!vm_phys_attribute_ok(pa, pa + PAGE_SIZE, memattr)) {
-		KASSERT(false,
-			("A1: frame %#lx has another memory attribute than %u", pa, memattr));
-		klog(LOG_ERR, "A1: frame %#lx has another memory attribute than %u", pa, memattr);
-		return (NULL);
-	}
-	m = kmalloc(sizeof(*m), M_ZERO);
-	if (m == NULL)
-		return (NULL);
-	page_init(m, pa, PG_FICTITIOUS | PG_UNMANAGED | PG_FAKE, memattr);
-	m->valid = true;
-	return (m);
 }

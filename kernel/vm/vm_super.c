@@ -137,7 +137,7 @@ blocks_disclaim(vm_page_t m, vm_pindex_t from, vm_pindex_t to)
 	for (vm_page_t block = m + from * VM_SUPERPAGE_PAGES; from < to;
 	     from++, block += VM_SUPERPAGE_PAGES) {
 		block->block.members = 0;
-		block->block.whole = false;
+		block->block.whole = (block->flags & PG_FAKE) != 0; /* as it was made */
 		__atomic_store_n(&block->block.standing, 0, __ATOMIC_SEQ_CST);
 	}
 }

@@ -42,6 +42,12 @@ def test_S3_random_changes(seed: int) -> None:
     assert (result.status, result.out) == (0, "demotions 1\n" * 2), result
 
 
+def test_U1_unmanaged_superpages() -> None:
+    """By superpages, and small entries for a part that changes, also of frames without pages."""
+    result = boot("rawsuper", options=["--append", "testdev"])
+    assert (result.status, result.out) == (0, ""), result
+
+
 @pytest.fixture(scope="module")
 def ticks() -> dict[str, int]:
     result = boot("fbticks", options=["--icount", "--mem", "256M"])

@@ -893,6 +893,147 @@ test_P4_behind_a_shadow_one_page_at_a_time(void)
 	teardown(s);
 }
 
+/* --- unmanaged: superpages of fake pages ------------------------------------------------------ */
+
+#define RAW_PAGES (2 * SP + 3)
+
+static int raw_calls;
+
+/* What stands at i of the unmanaged object, busied: all of a superpage where it fits. */
+static vm_page_t
+raw_install(vm_object_t object, vm_pindex_t i, vm_pindex_t last)
+{
+	vm_paddr_t pa = FAKE_VRAM_BASE + ptoa(i % SP);
+	bool fits = i % SP == 0 && last - i >= SP - 1;
+	vm_page_t m = vm_page_lookup(object, i);
+
+	if (m == NULL) {
+		m = fits ? vm_page_getfake_super(pa, VM_MEMATTR_WRITE_COMBINING)
+			 : vm_page_getfake(pa, VM_MEMATTR_WRITE_COMBINING);
+		T_OK(m != NULL && m->valid);
+		T_OK(vm_page_tryxbusy(m));
+		T_EQ(fits ? vm_page_insert_super(m, object, i, ~0ul) : vm_page_insert(m, object, i),
+		     0);
+	} else {
+		T_OK(vm_page_tryxbusy(m));
+	}
+	return (vm_page_unit(m));
+}
+
+static int
+raw_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot,
+	     vm_pindex_t *first, vm_pindex_t *last)
+{
+	vm_page_t unit;
+
+	(void)pidx, (void)fault_type, (void)max_prot;
+	raw_calls++;
+	*last = MIN(*last, object->size - 1);
+	for (vm_pindex_t i = *first; i <= *last; i = unit->pindex + vm_page_unit_pages(unit))
+		unit = raw_install(object, i, *last);
+	return (VM_PAGER_OK);
+}
+
+static const struct cdev_pager_ops raw_ops = {.cdev_pg_populate = raw_populate};
+
+/* A space that maps all of the unmanaged device, which nobody else does. */
+static struct space *
+raw_setup(vm_object_t *object)
+{
+	struct space *s = space_create();
+	int error;
+
+	raw_calls = 0;
+	*object = cdev_pager_allocate(&raw_calls, OBJT_DEVICE, &raw_ops, "raw", ptoa(RAW_PAGES), RW,
+				      0, &error);
+	T_OK(*object != NULL);
+	space_map(s, VA, ptoa(RAW_PAGES), *object, 0, RW, RW, MAP_ENTRY_SHARED);
+	return (s);
+}
+
+static void
+test_U1_unmanaged_frames_come_by_superpages(void)
+{
+	vm_object_t object;
+	struct space *s = raw_setup(&object);
+
+	touch(s, VA + ptoa(SP + 7), W, KERN_SUCCESS);
+	T_EQ(raw_calls, 1);
+	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(RAW_PAGES)), RAW_PAGES);
+	T_EQ(fake_pmap.enter_calls, 2 + 3);
+	T_EQ(object->resident_page_count, RAW_PAGES);
+	T_EQ(vm_cnt.v_pv_entries, 0);
+	T_EQ(vm_cnt.v_busied, 0);
+	VM_OBJECT_WLOCK(object);
+	for (vm_pindex_t b = 0; b < 2; b++) {
+		vm_page_t m = vm_page_lookup(object, b * SP);
+
+		T_EQ(vm_page_unit_pages(m), SP);
+		T_OK(m->dirty && vm_page_lookup(object, b * SP + 9) == m + 9);
+		T_EQ(m[9].phys_addr, FAKE_VRAM_BASE + ptoa(9)); /* U2 */
+	}
+	VM_OBJECT_UNLOCK(object);
+	space_destroy(s);
+}
+
+static void
+test_U1_S3_a_part_of_an_unmanaged_superpage_goes(void)
+{
+	vm_object_t object;
+	struct space *s = raw_setup(&object);
+
+	touch(s, VA, R, KERN_SUCCESS);
+	space_unmap(s, VA + ptoa(100), ptoa(50));
+	VM_OBJECT_WLOCK(object);
+	vm_object_page_remove(object, 100, 150);
+	T_OK(vm_page_lookup(object, 100) == NULL && vm_page_lookup(object, 99) != NULL);
+	T_EQ(vm_page_unit_pages(vm_page_lookup(object, 150)), 1);
+	T_OK(vm_page_next(vm_page_lookup(object, 98)) == vm_page_lookup(object, 99));
+	T_EQ(vm_page_unit_pages(vm_page_lookup(object, SP)), SP);
+	VM_OBJECT_UNLOCK(object);
+	touch(s, VA + ptoa(150), W, KERN_SUCCESS);
+	T_EQ(raw_calls, 1);
+	T_EQ(object->resident_page_count, RAW_PAGES - 50);
+	space_destroy(s);
+}
+
+static void
+test_U1_P16_a_held_page_outlives_its_superpage(void)
+{
+	uint64_t live;
+	vm_page_t m = NULL, whole;
+	vm_object_t object;
+	struct space *s = raw_setup(&object);
+
+	T_EQ(vm_fault(&s->map, VA + ptoa(9), R, VM_FAULT_NORMAL, &m), KERN_SUCCESS);
+	T_OK(m != NULL && vm_page_unit(m) == m - 9);
+	space_destroy(s);
+	T_EQ(m->phys_addr, FAKE_VRAM_BASE + ptoa(9)); /* ASAN sees if it is gone */
+	T_EQ(m->hold_count, 1);
+	live = fake_kmem_live;
+	vm_page_unhold(m);
+	T_EQ(fake_kmem_live, live - 1);
+	whole = vm_page_getfake_super(FAKE_VRAM_BASE, VM_MEMATTR_WRITE_COMBINING);
+	vm_page_free(whole); /* one that never stood anywhere */
+	T_EQ(fake_kmem_live, live - 1);
+}
+
+static void
+test_U1_P21_a_fake_superpage_goes_in_whole_or_not_at_all(void)
+{
+	vm_object_t object = object_make(NPAGES);
+	vm_page_t m = vm_page_getfake_super(FAKE_VRAM_BASE, VM_MEMATTR_WRITE_COMBINING);
+
+	T_EQ(vm_page_insert(m, object, 0), EEXIST);
+	T_EQ(vm_page_insert(m + 9, object, 0), EEXIST);
+	fake_kmem_fail(1);
+	T_EQ(put(object, m, 0), ENOMEM);
+	T_OK(fake_kmem_failed());
+	T_EQ(put(object, m, SP), 0);
+	T_EQ(put(object, m, 2 * SP), EEXIST);
+	object_end(object);
+}
+
 /* --- revocation ------------------------------------------------------------------------------- */
 
 static void
@@ -1221,6 +1362,10 @@ main(int argc, char **argv)
 	    TEST(test_S1_soft_fault_maps_all_that_the_entry_maps),
 	    TEST(test_S1_soft_fault_that_wires_enters_one_page),
 	    TEST(test_P4_behind_a_shadow_one_page_at_a_time),
+	    TEST(test_U1_unmanaged_frames_come_by_superpages),
+	    TEST(test_U1_S3_a_part_of_an_unmanaged_superpage_goes),
+	    TEST(test_U1_P16_a_held_page_outlives_its_superpage),
+	    TEST(test_U1_P21_a_fake_superpage_goes_in_whole_or_not_at_all),
 	    TEST(test_R1_revocation_of_a_part_splits),
 	    TEST(test_R1_revocation_of_a_part_of_a_large_superpage_splits),
 	    TEST(test_R3_revoked_while_a_populate_is_in_flight),
