@@ -1,0 +1,53 @@
+"""How gdb prints the VM's types: a line that says what the thing is, its fields below."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterator
+
+import gdb
+import gdb.printing
+
+import machine
+import vmcmds
+from kmem import Problem
+
+
+class Printer:
+    """A summary line, and all fields as children."""
+
+    def __init__(self, value: gdb.Value, summary: Callable[[gdb.Value], str]) -> None:
+        self.value = value
+        self.summary = summary
+
+    def to_string(self) -> str:
+        try:
+            return self.summary(self.value)
+        except (gdb.error, gdb.MemoryError, Problem) as error:
+            return f"(unreadable: {error})"
+
+    def children(self) -> Iterator[tuple[str, gdb.Value]]:
+        for field in self.value.type.fields():
+            if field.name:
+                yield field.name, self.value[field]
+
+
+SUMMARIES: dict[str, Callable[[gdb.Value], str]] = {
+    "vm_page": lambda v: f"frame {int(v['phys_addr']):#x}: {vmcmds.page_state(v)}",
+    "vm_map_entry": vmcmds.entry_line,
+    "vm_object": vmcmds.object_title,
+    "vm_map": lambda v: f"{int(v['nentries'])} entries, {int(v['size']) >> 10} KiB",
+    "pmap": lambda v: f"top table {int(v['pm_cr3']):#x}, {int(v['pm_resident'])} resident",
+    "mtx": machine.mtx_state,
+    "rwlock": machine.rw_state,
+    "thread": lambda v: machine.thread_name(int(v.address)) if v.address else "thread",
+    "proc": lambda v: f"process {int(v['p_pid'])} ({v['p_comm'].string()})",
+    "faultstate": lambda v: f"fault at {int(v['vaddr']):#x}, {vmcmds.rights(v['fault_type'])}",
+}
+
+
+def register() -> None:
+    collection = gdb.printing.RegexpCollectionPrettyPrinter("quire")
+    for name, summary in SUMMARIES.items():
+        collection.add_printer(name, f"^{name}$",
+                               lambda value, summary=summary: Printer(value, summary))
+    gdb.printing.register_pretty_printer(None, collection, replace=True)
