@@ -58,6 +58,15 @@ debug_exit_ready(void)
 }
 
 void
+machine_trace(uint64_t pa)
+{
+	char line[64];
+
+	if (debugcon_present)
+		debugcon_write(line, (size_t)ksnprintf(line, sizeof(line), "trace %#lx\n", pa));
+}
+
+void
 machine_exit(int status)
 {
 	char line[64];

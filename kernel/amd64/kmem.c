@@ -9,6 +9,7 @@
 #include "kern/main.h"
 #include "kern/string.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 #include "vm/vm_page.h"
 
 #define LOW_MEMORY (1ul << 20) /* left to the firmware and to CPUs that start in real mode */
@@ -81,6 +82,19 @@ is_ram(uint64_t pa, uint64_t len)
 	return (false);
 }
 
+/* The trace's memory, if there is to be a trace, is never anything else. */
+static void
+trace_setup(void)
+{
+	uint64_t bytes = trace_wanted(), pa;
+
+	if (bytes == 0)
+		return;
+	pa = early_alloc(bytes);
+	trace_start(phys_to_dmap(pa), bytes);
+	machine_trace(pa);
+}
+
 void
 amd64_mem_init(void)
 {
@@ -88,6 +102,7 @@ amd64_mem_init(void)
 	struct vm_page *pages;
 	uint32_t i;
 
+	trace_setup();
 	for (i = 0; i < bootinfo.nmem; i++) {
 		start = MAX(bootinfo.mem[i].start, LOW_MEMORY);
 		end = bootinfo.mem[i].end;

@@ -10,6 +10,7 @@
 #include "amd64/pmap_int.h"
 #include "kern/errno.h"
 #include "kern/panic.h"
+#include "kern/trace.h"
 #include "kern/string.h"
 
 #define FLUSH_ALL_PAGES 32 /* beyond this many, reloading CR3 is cheaper than INVLPG for each */
@@ -728,6 +729,7 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 	   uint32_t flags)
 {
 	uint64_t bits = PG_V | PG_U | PG_ATTR(m->memattr) | protection_bits[prot & VM_PROT_ALL];
+	vm_pindex_t asked = npages;
 
 	KASSERT(((va | npages >> 36) & PAGE_MASK) == 0 && va + ptoa(npages) <= VM_MAXUSER_ADDRESS,
 		("pmap_enter: %lu pages at %#lx", npages, va));
@@ -739,6 +741,7 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 	else
 		npages = enter_all(pmap, va, m, npages, bits, (flags & PMAP_ENTER_NOSUPER) == 0);
 	mtx_unlock(&pmap_mtx);
+	TRACE(TR_ENTER, va, asked, vm_cnt.v_pte_writes, npages, prot);
 	return (npages == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
 }
 

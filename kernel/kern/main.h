@@ -28,3 +28,5 @@ int cmdline_init_args(char ***argv);
 void machine_exit(int status) __noreturn;
 /* The same after a panic. */
 void machine_panic_exit(void) __noreturn;
+/* The trace lies at pa: whoever runs the emulator may want to read it when the machine is off. */
+void machine_trace(uint64_t pa);

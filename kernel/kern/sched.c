@@ -8,6 +8,7 @@
 #include "kern/panic.h"
 #include "kern/proc.h"
 #include "kern/sleepq.h"
+#include "kern/trace.h"
 
 #define SLICE_NS 10000000ul /* 10 ms, of one that is not nice */
 #define NICE_MAX 20
@@ -193,6 +194,8 @@ sched_switch(void)
 	sched_arm();
 	if (to == from)
 		return;
+	TRACE(TR_SWITCH, (uint64_t)to->td_tid,
+	      to->td_proc != NULL ? (uint64_t)to->td_proc->p_pid : 0);
 	sched_lock.mtx_owner = (uintptr_t)to;
 	cpu_switch(from, to);
 }

@@ -5,6 +5,7 @@
 #include "linux/linux.h"
 #include "kern/log.h"
 #include "kern/proc.h"
+#include "kern/trace.h"
 
 /* clang-format off */
 #define SYSCALLS(X) \
@@ -168,6 +169,8 @@ linux_syscall(struct trapframe *tf)
 		tf->tf_rax = -ENOSYS;
 		return;
 	}
+	TRACE(TR_SYSCALL, number, (uint64_t)syscall_table[number].name);
 	tf->tf_rax = syscall_table[number].fn(tf->tf_rdi, tf->tf_rsi, tf->tf_rdx, tf->tf_r10,
 					      tf->tf_r8, tf->tf_r9);
+	TRACE(TR_SYSRET, tf->tf_rax);
 }

@@ -32,6 +32,7 @@
 #include "vm/vm_fault.h"
 #include "vm/vm_pager.h"
 #include "kern/panic.h"
+#include "kern/trace.h"
 
 #define RESTARTS_AT_ONCE 16 /* of one fault, then it pauses */
 #define RESTART_PAUSE    1000000 /* ns */
@@ -151,6 +152,7 @@ vm_fault_soft(struct faultstate *fs)
 	if (fault_enter_page(fs, fs->at.prot) != KERN_SUCCESS)
 		return (fault_unlock(fs, FAULT_WAIT));
 	VM_CNT_INC(v_soft_faults);
+	TRACE(TR_STAGE, TRS_SOFT, (uint64_t)fs->object, fs->pindex);
 	return (fault_unlock(fs, FAULT_DONE));
 }
 
@@ -191,6 +193,7 @@ vm_fault_getpages(struct faultstate *fs)
 	vm_object_reference(object);
 	vm_object_pip_add(object, 1);
 	fault_unlock_map(fs);
+	TRACE(TR_STAGE, TRS_GETPAGES, (uint64_t)object, fs->pindex);
 	rv = vm_pager_get_page(object, &m, fs->fault_type);
 	if (rv != VM_PAGER_OK) {
 		vm_page_free(m);
@@ -235,6 +238,7 @@ fault_zero_fill(struct faultstate *fs)
 	if (fs->m == NULL)
 		return (fault_unlock(fs, FAULT_WAIT));
 	VM_CNT_INC(v_zfod);
+	TRACE(TR_STAGE, TRS_ZERO, (uint64_t)fs->object, fs->at.pindex);
 	return (FAULT_CONTINUE);
 }
 
@@ -297,6 +301,7 @@ vm_fault_copy(struct faultstate *fs)
 	VM_OBJECT_UNLOCK(fs->object);
 	fs->object = fs->at.object;
 	VM_CNT_INC(v_cow_faults);
+	TRACE(TR_STAGE, TRS_COPY, (uint64_t)fs->object, fs->at.pindex);
 	return (FAULT_CONTINUE);
 }
 
@@ -342,6 +347,8 @@ static bool __slow_path
 fault_again(struct faultstate *fs, enum fault_result why)
 {
 	VM_CNT_INC(v_fault_restarts);
+	TRACE(TR_STAGE, why == FAULT_WAIT ? TRS_WAIT : TRS_RESTART, (uint64_t)fs->at.object,
+	      fs->at.pindex);
 	if (++fs->restarts > vm_cnt.v_fault_restarts_max)
 		vm_cnt.v_fault_restarts_max = fs->restarts;
 	if (why == FAULT_WAIT)
@@ -364,6 +371,7 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_pa
 	enum fault_result r;
 
 	VM_CNT_INC(v_faults);
+	TRACE(TR_FAULT, vaddr, fault_type, (uint64_t)map);
 	while ((r = fault_stages(&fs)) == FAULT_RESTART || r == FAULT_WAIT) {
 		if (!fault_again(&fs, r)) {
 			fs.rv = KERN_ABORTED;
@@ -374,7 +382,11 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_pa
 		vm_object_deallocate_later(fs.kept);
 	/* A pager that a kill woke answers an error: it is none of the page's. */
 	if (r != FAULT_DONE)
-		return (thread_killed() ? KERN_ABORTED : fs.rv);
-	vm_fault_count(fs.major);
-	return (KERN_SUCCESS);
+		fs.rv = thread_killed() ? KERN_ABORTED : fs.rv;
+	else
+		fs.rv = KERN_SUCCESS;
+	TRACE(TR_FAULT_DONE, (uint64_t)fs.rv, fs.major);
+	if (r == FAULT_DONE)
+		vm_fault_count(fs.major);
+	return (fs.rv);
 }

@@ -5,6 +5,7 @@
 #include "vm/vm_page.h"
 #include "kern/log.h"
 #include "kern/panic.h"
+#include "kern/trace.h"
 
 const struct pagerops *const pagertab[OBJT_COUNT] = {
     [OBJT_ANON] = &anon_pager_ops,     [OBJT_VNODE] = &vnode_pager_ops,
@@ -34,6 +35,12 @@ check_locks(vm_object_t object, const char *method, uint64_t held)
 	VM_OBJECT_WLOCK(object);
 }
 
+static inline void
+trace_call(vm_object_t object, vm_pindex_t pidx, vm_pindex_t first, vm_pindex_t last)
+{
+	TRACE(TR_PAGER_CALL, (uint64_t)object, (uint64_t)vm_pager_name(object), pidx, first, last);
+}
+
 int
 vm_pager_get_page(vm_object_t object, vm_page_t *m, int fault_type)
 {
@@ -45,7 +52,9 @@ vm_pager_get_page(vm_object_t object, vm_page_t *m, int fault_type)
 	if (ops->pgo_getpages == NULL)
 		return (VM_PAGER_FAIL);
 	VM_CNT_INC(v_pager_faults);
+	trace_call(object, (*m)->pindex, (*m)->pindex, (*m)->pindex);
 	rv = ops->pgo_getpages(object, m, fault_type);
+	TRACE(TR_PAGER_DONE, (uint64_t)object, (uint64_t)rv, (*m)->pindex, (*m)->pindex);
 	check_locks(object, "getpages", held);
 	if (rv == VM_PAGER_OK)
 		KASSERT(vm_page_xbusied(*m) && (*m)->valid && (*m)->object == object,
@@ -65,7 +74,9 @@ vm_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_
 	KASSERT((object->flags & OBJ_POPULATE) != 0 && pidx < object->size &&
 		    object->paging_in_progress > 0 && object->backing_object == NULL,
 		("P5: populate of %s called out of order", vm_pager_name(object)));
+	trace_call(object, pidx, *first, *last);
 	rv = pagertab[object->type]->pgo_populate(object, pidx, fault_type, max_prot, first, last);
+	TRACE(TR_PAGER_DONE, (uint64_t)object, (uint64_t)rv, *first, *last);
 	check_locks(object, "populate", held);
 	return (rv);
 }
