@@ -92,8 +92,10 @@ sys_capget(struct cap_header *uheader, struct cap_words *udata)
 	int64_t result;
 	int n = cap_header_in(uheader, &header, &result);
 
-	if (n == 0) /* to ask for the version alone is no error */
-		return (result == -EINVAL && udata == NULL ? 0 : result);
+	if (udata == NULL && (n != 0 || result == -EINVAL)) /* who asks for the version alone */
+		return (0);
+	if (n == 0)
+		return (result);
 	if (header.pid < 0)
 		return (-EINVAL);
 	p = proc_find_thread(header.pid, &td);
