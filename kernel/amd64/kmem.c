@@ -33,13 +33,14 @@ static LIST_HEAD(, kva_range) kva_free = LIST_HEAD_INITIALIZER(kva_free); /* (k)
 static void __noreturn
 too_little_memory(void)
 {
+	uint64_t initrd = bootinfo.initrd_end - bootinfo.initrd_start, total = 0;
+	uint64_t enough = 32 + (roundup2(2 * initrd, 1ul << 20) >> 20); /* MiB */
 	char line[80];
-	uint64_t total = 0;
 
 	for (uint32_t i = 0; i < bootinfo.nmem; i++)
 		total += bootinfo.mem[i].end - bootinfo.mem[i].start;
-	ksnprintf(line, sizeof(line), "%lu MiB of memory is too little, give --mem 32M or more",
-		  roundup2(total, 1ul << 20) >> 20);
+	ksnprintf(line, sizeof(line), "%lu MiB of memory is too little, give --mem %luM or more",
+		  roundup2(total, 1ul << 20) >> 20, enough);
 	boot_die(line);
 }
 

@@ -210,6 +210,8 @@ unpack_entry(const struct entry *e, struct link **links, char *path)
 		error = EEXIST; /* a device has that name */
 	else if (error == 0 && e->type == VREG && uio.uio_resid > 0)
 		error = vn_io(vp, &uio, NULL);
+	if (error == 0 && vp != NULL)
+		vp->v_mtime = e->field[F_MTIME] * 1000000000ul;
 	vrele(vp);
 	nd_release(&nd);
 	return (error);
