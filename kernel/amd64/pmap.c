@@ -65,6 +65,7 @@ flush_range(pmap_t pmap, vm_offset_t lo, vm_offset_t hi)
 {
 	if (lo >= hi || (pmap != kernel_pmap && pcpu0.pc_curpmap != pmap))
 		return;
+	TRACE(TR_SHOOTDOWN, lo, hi);
 	if (pmap != kernel_pmap && hi - lo > ptoa(FLUSH_ALL_PAGES)) {
 		WRITE_CR(3, pmap->pm_cr3);
 		return;

@@ -14,6 +14,7 @@
 #include "kern/proc.h"
 #include "kern/random.h"
 #include "kern/string.h"
+#include "kern/trace.h"
 #include "fs/vnode.h"
 
 #define SCRIPTS_MAX 5 /* interpreters that are scripts themselves; ELOOP past it, as Linux */
@@ -105,6 +106,7 @@ take_name(struct proc *p, struct image_params *imgp)
 			name = s + 1;
 	rw_wlock(&p->p_lock);
 	strlcpy(p->p_comm, name, sizeof(p->p_comm));
+	TRACE(TR_EXEC, ((const uint64_t *)p->p_comm)[0], ((const uint64_t *)p->p_comm)[1]);
 	old = p->p_exe;
 	p->p_exe = imgp->ip_vp;
 	imgp->ip_vp = NULL;

@@ -13,6 +13,7 @@
 #include "kern/panic.h"
 #include "kern/pgrp.h"
 #include "kern/proc.h"
+#include "kern/trace.h"
 #include "fs/vnode.h"
 
 void
@@ -144,6 +145,7 @@ thread_leave(struct proc *p, int status)
 		thread_exit();
 	if (p->p_status < 0)
 		p->p_status = status;
+	TRACE(TR_EXIT, (uint64_t)p->p_status);
 	proc_release(p);
 	proc_died(p);
 	if (p->p_pid == 1) {

@@ -10,6 +10,7 @@
 #include "vm/vm_page.h"
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
+#include "kern/trace.h"
 
 void
 vm_map_lock(vm_map_t map)
@@ -242,6 +243,7 @@ insert_after(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_size_t len
 	vm_offset_t end = start + length;
 	vm_map_entry_t e;
 
+	TRACE(TR_MAP, (uint64_t) "insert", start, end);
 	if (extend_prev(map, prev, start, end, req) ||
 	    extend_next(map, prev->next, start, end, req))
 		return (KERN_SUCCESS);
@@ -348,6 +350,7 @@ vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_en
 
 	if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
 		return (KERN_RESOURCE_SHORTAGE);
+	TRACE(TR_MAP, (uint64_t) "remove", start, end);
 	for (e = vm_map_entry_at_or_after(map, start); e != NULL && e->start < end; e = next) {
 		next = vm_map_entry_next(map, e);
 		if (e->wired_count != 0)

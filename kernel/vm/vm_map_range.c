@@ -5,6 +5,7 @@
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "kern/sysctl.h"
+#include "kern/trace.h"
 
 uint32_t vm_superpages = 1;
 SYSCTL_UINT(superpages, "vm/superpages", vm_superpages, 1);
@@ -41,6 +42,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 		vm_map_unlock(map);
 		return (rv);
 	}
+	TRACE(TR_MAP, (uint64_t) "protect", start, stop);
 	ENTRY_RANGE_FOREACH (e, map, start, stop) {
 		if ((e->protection & ~prot) != 0)
 			pmap_protect(map->pmap, e->start, e->end, prot);

@@ -127,12 +127,15 @@ def unit_of(m: gdb.Value) -> tuple[gdb.Value, int]:
         return m, 1
     within = number(m["phys_addr"]) >> 12 & 511
     head = (m.address - within).dereference()
-    return (head, 512) if number(head["block"]["whole"]) else (m, 1)
+    if not number(head["block"]["whole"]):
+        return m, 1
+    first = (head.address - 512 * number(head["block"]["before"])).dereference()
+    return first, 512 * number(first["block"]["run"])
 
 
 def page_state(m: gdb.Value) -> str:
     unit, n = unit_of(m)
-    words = ["2M superpage" if n > 1 else ""]
+    words = [f"superpage of {n // 512} × 2M" if n > 1 else ""]
     words += [name for name in ("valid", "dirty") if number(unit[name])]
     words += ["tracked"] if number(m["tracked"]) else []
     words += [f"wired {number(m['wire_count'])}"] if number(m["wire_count"]) else []
@@ -247,7 +250,8 @@ def object_pages(obj: gdb.Value) -> Iterator[tuple[int, gdb.Value]]:
     for at, m in radix_of(obj["supers"]):
         head = kmem.cast(m, "struct vm_page")
         if number(head["block"]["whole"]):
-            found.append((at * 512, head))
+            if number(head["block"]["before"]) == 0:
+                found.append((at * 512, head))
             continue
         for i in range(512):
             page = (head.address + i).dereference()

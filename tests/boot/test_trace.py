@@ -1,0 +1,131 @@
+"""The trace: as many faults as getrusage counts, events that a viewer takes, and bad input."""
+
+import json
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from quire import TREE
+
+POLICIES = {"off": 4096, "single": 4096, "window:16": 256, "whole": 1}
+VRAM, STACK = 16 << 20, 0x7FFFFF7FF000
+PHASES = {"B": {"name", "args"}, "E": {"name"}, "X": {"name", "dur"}, "i": {"name", "s"},
+          "s": {"name", "id"}, "f": {"name", "id", "bp"}, "M": {"name", "args"}}
+
+
+def run(target: Path, *command: str, append: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--trace", str(target),
+                           "--append", append, "--timeout", "120", "--", *command],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def load(target: Path) -> tuple[list[dict], dict]:
+    trace = json.loads(target.read_text())
+    return trace["traceEvents"], trace["otherData"]
+
+
+def check_events(events: list[dict]) -> None:
+    """What the format asks for: fields by phase, B and E that nest by thread, time that rises."""
+    stacks: dict[tuple, list[str]] = {}
+    last: dict[tuple, float] = {}
+    flows = {event["id"] for event in events if event["ph"] == "s"}
+    for event in events:
+        assert PHASES[event["ph"]] <= event.keys(), event
+        assert {"ts", "pid", "tid"} <= event.keys()
+        row = (event["pid"], event["tid"])
+        if event["ph"] in "BE":
+            assert event["ts"] >= last.get(row, 0.0)
+            last[row] = event["ts"]
+        if event["ph"] == "B":
+            stacks.setdefault(row, []).append(event["cat"])
+        elif event["ph"] == "E":
+            stacks[row].pop()
+        elif event["ph"] == "f":
+            assert event["id"] in flows
+    assert not any(stacks.values())
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_faults_are_those_that_getrusage_counts(policy: str, tmp_path: Path) -> None:
+    target = tmp_path / "t.json"
+    result = run(target, "/bin/faultbench", "--tsv", policy)
+    assert result.returncode == 0, result.stderr
+    counted = result.stdout.splitlines()[-1].split("\t")
+    events, other = load(target)
+    assert other["lost"] == 0
+    check_events(events)
+    faults = [int(e["args"]["address"], 16) for e in events
+              if e["ph"] == "B" and e["cat"] == "fault"]
+    top = max(va for va in faults if va & 0xFFF == 0 and va < STACK)  # the last page of VRAM hit
+    count = sum(1 for va in faults if top - VRAM < va <= top)
+    assert count == int(counted[2]) + int(counted[3]) == POLICIES[policy]
+    asked = sum(1 for e in events if e["ph"] == "B" and e["name"] == "pager fb0")
+    assert asked >= POLICIES[policy]
+
+
+def test_system_calls_by_switch(tmp_path: Path) -> None:
+    target = tmp_path / "t.json"
+    run(target, "/bin/hello")
+    assert not any(e.get("cat") == "syscall" for e in load(target)[0])
+    run(target, "/bin/hello", append="trace.syscalls")
+    events = load(target)[0]
+    check_events(events)
+    assert {"writev", "exit_group"} & {e["name"] for e in events if e.get("cat") == "syscall"}
+
+
+def test_overwritten_records_are_counted(tmp_path: Path) -> None:
+    target = tmp_path / "t.json"
+    run(target, "/bin/faultbench", "single", append="trace=1000")
+    events, other = load(target)
+    assert other["records"] <= 1024 and other["lost"] > 10000
+    check_events(events)
+
+
+def test_text(tmp_path: Path) -> None:
+    result = run(tmp_path / "t.json", "/bin/cat", "/proc/quire/trace")
+    lines = result.stdout.splitlines()
+    assert len(lines) > 10
+    assert all(re.match(r"\d+\.\d{9} \d+ [a-z-]+( \S+)*$", line) for line in lines)
+    assert any(" fault 0x" in line for line in lines)
+
+
+def test_off_there_is_none(tmp_path: Path) -> None:
+    result = subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--",
+                             "/bin/cat", "/proc/quire/trace"], capture_output=True, text=True,
+                            stdin=subprocess.DEVNULL)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("value", ["0", "x", "-1", "99999999999"])
+def test_bad_size_is_a_line(value: str, tmp_path: Path) -> None:
+    result = run(tmp_path / "t.json", "/bin/hello", append=f"trace={value}")
+    assert result.returncode == 0
+    assert "not a number of records" in result.stdout
+    assert "no trace" in result.stderr
+
+
+def convert(image: bytes, pa: int, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    ram = tmp_path / "ram"
+    ram.write_bytes(image)
+    return subprocess.run([str(TREE / "scripts/trace"), str(ram), str(pa), "-o",
+                           str(tmp_path / "out.json")], capture_output=True, text=True)
+
+
+def image(records: list[bytes], room: int, written: int) -> bytes:
+    header = struct.pack("<8sQQQ", b"QTRACE1\0", 64, room, written)
+    return header.ljust(4096, b"\0") + b"".join(records)
+
+
+def test_cut_and_broken_traces(tmp_path: Path) -> None:
+    fault = struct.pack("<QQHHI5Q", 1, 5, 0, 0, 7, 0x1000, 1, 0, 0, 0)
+    half = struct.pack("<QQHHI5Q", 0, 5, 0, 0, 7, 0x1000, 1, 0, 0, 0)
+    wild = struct.pack("<QQHHI5Q", 3, 5, 999, 0, 7, 0, 0, 0, 0, 0)
+    good = convert(image([fault, half, wild], 3, 3), 0, tmp_path)
+    assert good.returncode == 0 and "1 records" in good.stderr and "2 lost" in good.stderr
+    check_events(load(tmp_path / "out.json")[0])
+    for data, pa in [(image([fault], 1000, 900), 0), (b"\0" * 8192, 0), (b"", 0),
+                     (image([fault], 1, 1), 1 << 40)]:
+        result = convert(data, pa, tmp_path)
+        assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
