@@ -249,11 +249,12 @@ place_program(struct elf_file *f)
 static int
 place_interp(struct elf_file *f, vm_map_t map)
 {
+	vm_map_entry_t above;
 	uint64_t base = 0;
 
 	if (f->eh.e_type == ET_DYN) {
 		vm_map_lock_read(map);
-		base = vm_map_tree_room(map, map->top, f->high - f->low, PAGE_SIZE, 0);
+		base = vm_map_tree_room(map, map->top, f->high - f->low, PAGE_SIZE, 0, &above);
 		vm_map_unlock_read(map);
 	}
 	return (place(f, base));
