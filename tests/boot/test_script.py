@@ -21,7 +21,7 @@ def one_line(text: str) -> bool:
     ["--bogus"], ["--mem", "lots"], ["--mem"], ["--smp", "0"], ["--vram", "5"], ["--vram", "512"],
     ["--firmware", "none"], ["--display", "tv"], ["--timeout", "-1"], ["--gdb=99999"],
     ["--add", "/no/such/file"], ["--add", "/tmp"], ["--kernel", "/no/such/kernel"],
-    ["--initrd", "/no/such/initrd"], ["--screenshot", "/no/such/folder/x.png"], ["--trace", "x"],
+    ["--initrd", "/no/such/initrd"], ["--screenshot", "/no/such/folder/x.png"], ["--trace"],
 ], ids=" ".join)
 def test_bad_options(words: list[str]) -> None:
     result = run_script(*words)
@@ -61,7 +61,7 @@ def test_not_built(tmp_path: Path) -> None:
 def test_help_is_about_the_options() -> None:
     result = run_script("--help")
     assert result.status == 0
-    for option in "firmware smp mem vram display icount gdb add append screenshot timeout".split():
+    for option in "firmware smp mem vram display icount gdb add append screenshot timeout trace".split():
         assert f"--{option}" in result.out
 
 
