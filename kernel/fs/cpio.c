@@ -154,8 +154,8 @@ links_free(struct link **links)
 	}
 }
 
-/* Make what e says at nd, replacing what is there but for directories; *vpp is a file to be
- * filled. */
+/* Make what e says at nd, replacing what is there but for directories; *vpp is it, and to be
+ * filled if it is a file. */
 static int
 make_node(struct nameidata *nd, const struct entry *e, struct link **links, char *target,
 	  struct vnode **vpp)
@@ -164,8 +164,11 @@ make_node(struct nameidata *nd, const struct entry *e, struct link **links, char
 	struct link *link = linked ? link_find(*links, e) : NULL;
 	int error = 0;
 
-	if (nd->nd_vp != NULL && nd->nd_vp->v_type == VDIR && e->type == VDIR)
+	if (nd->nd_vp != NULL && nd->nd_vp->v_type == VDIR && e->type == VDIR) {
+		*vpp = nd->nd_vp;
+		vref(*vpp);
 		return (0);
+	}
 	if (nd->nd_vp != NULL && nd->nd_vp->v_type == VCHR)
 		return (EEXIST);
 	if (nd->nd_vp != NULL)
@@ -184,6 +187,21 @@ make_node(struct nameidata *nd, const struct entry *e, struct link **links, char
 	if (error == 0)
 		error = vn_create(nd, e->type, e->field[F_MODE] & 07777, target, vpp);
 	return (error == 0 && linked ? link_add(links, e, *vpp) : error);
+}
+
+/* Owner, mode and time as e says; what is mounted there keeps its own. */
+static void
+set_attributes(struct vnode *vp, const struct entry *e)
+{
+	const uint64_t mtime = e->field[F_MTIME] * 1000000000ul;
+
+	if (vp->v_mount->mnt_root == vp)
+		return;
+	vn_chown(vp, e->field[F_UID], e->field[F_GID]);
+	if (vp->v_type != VLNK)
+		vn_chmod(vp, e->field[F_MODE] & 07777);
+	if (vp->v_type != VDIR)
+		vn_set_times(vp, VT_MODIFY, &(struct vattr){.va_mtime = mtime});
 }
 
 /* path: PATH_MAX bytes to work with. */
@@ -210,8 +228,8 @@ unpack_entry(const struct entry *e, struct link **links, char *path)
 		error = EEXIST; /* a device has that name */
 	else if (error == 0 && e->type == VREG && uio.uio_resid > 0)
 		error = vn_io(vp, &uio, NULL);
-	if (error == 0 && vp != NULL)
-		vp->v_mtime = e->field[F_MTIME] * 1000000000ul;
+	if (error == 0)
+		set_attributes(vp, e);
 	vrele(vp);
 	nd_release(&nd);
 	return (error);

@@ -7,11 +7,13 @@
 #include "kern/console.h"
 #include "kern/errno.h"
 #include "kern/file.h"
+#include "kern/log.h"
 #include "kern/random.h"
 #include "kern/select.h"
 #include "kern/string.h"
 
 static struct vnode *devdir; /* (c) */
+static struct cdev *cdevs; /* (c) once the system has started */
 
 static int
 dev_io(struct vnode *vp, struct uio *uio, struct file *fp)
@@ -26,9 +28,17 @@ dev_io(struct vnode *vp, struct uio *uio, struct file *fp)
 static int
 dev_open(struct vnode *vp, struct file *fp)
 {
-	const struct cdevsw *sw = vp->v_cdev->cd_sw;
+	struct cdev *dev = vp->v_cdev;
 
-	return (sw->d_open != NULL ? sw->d_open(vp->v_cdev->cd_softc, fp) : 0);
+	if (dev == NULL && vp->v_type == VCHR) { /* of mknod */
+		for (dev = cdevs; dev != NULL; dev = dev->cd_next)
+			if ((dev->cd_major << 8 | dev->cd_minor) == vp->v_rdev)
+				break;
+		__atomic_store_n(&vp->v_cdev, dev, __ATOMIC_RELEASE);
+	}
+	if (dev == NULL)
+		return (ENXIO);
+	return (dev->cd_sw->d_open != NULL ? dev->cd_sw->d_open(dev->cd_softc, fp) : 0);
 }
 
 static void
@@ -76,11 +86,16 @@ cdev_register(struct cdev *dev)
 
 	if (vp == NULL)
 		return (ENOMEM);
-	vp->v_mode = 0666;
+	vp->v_attr.va_mode = 0666;
+	vp->v_rdev = dev->cd_major << 8 | dev->cd_minor;
 	vp->v_nlink = 0;
 	vp->v_cdev = dev;
 	error = ramfs_ops.v_link(devdir, dev->cd_name, len, vp);
 	vrele(vp);
+	if (error == 0) {
+		dev->cd_next = cdevs;
+		cdevs = dev;
+	}
 	return (error);
 }
 
@@ -162,6 +177,10 @@ static const struct cdevsw memory_sw = {
 void
 devfs_init(void)
 {
+	static struct mount devmount = {
+	    .mnt_type = "devtmpfs", .mnt_from = "udev", .mnt_magic = TMPFS_MAGIC};
+	static struct mount shmmount = {
+	    .mnt_type = "tmpfs", .mnt_from = "tmpfs", .mnt_magic = TMPFS_MAGIC};
 	static struct cdev soft_devices[] = {
 	    SOFT_DEVICE("console", &console_sw, DEV_CONSOLE, 5, 1),
 	    SOFT_DEVICE("tty", &console_sw, DEV_CONSOLE, 5, 0),
@@ -172,8 +191,13 @@ devfs_init(void)
 	    SOFT_DEVICE("urandom", &memory_sw, DEV_RANDOM, 1, 9),
 	};
 
-	if (ramfs_ops.v_create(rootvnode, "dev", 3, VDIR, 0755, NULL, &devdir) != 0)
+	if (ramfs_mount(&devmount, rootvnode, "dev", 0755) != 0)
 		return;
+	devdir = devmount.mnt_root;
+	vfs_set_special(VCHR, &dev_ops);
+	vfs_set_special(VBLK, &dev_ops);
 	for (size_t i = 0; i < nitems(soft_devices); i++)
 		cdev_register(&soft_devices[i]);
+	if (ramfs_mount(&shmmount, devdir, "shm", 01777) != 0)
+		klog(LOG_ERR, "/dev/shm cannot be made");
 }

@@ -6,6 +6,7 @@
  */
 #include "fs/procfs.h"
 #include "fs/vnode.h"
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
@@ -17,8 +18,9 @@
 #include "kern/sysctl.h"
 #include "vm/vm_page.h"
 
+#define PROC_SUPER_MAGIC 0x9fa0ul
 #define PID_COOKIE \
-	(1ul << 32) /* readdir: numbers of processes follow the names, each at this + number */
+	(1ul << 62) /* readdir: numbers of processes follow the names, each at this + number */
 
 SET_DECLARE(sysctl, const struct sysctl);
 SET_DECLARE(stats, const struct stat_counter);
@@ -134,18 +136,20 @@ static void
 show_status(struct text *t, struct proc *p)
 {
 	struct snapshot s = take_snapshot(p);
+	struct ucred *cr = proc_cred(p);
 
-	text_add(
-	    t,
-	    "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n"
-	    "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmRSS:\t%8lu kB\n"
-	    "Threads:\t%d\n",
-	    s.comm, p->p_umask, s.state,
-	    s.state == 'R'   ? "running"
-	    : s.state == 'Z' ? "zombie"
-			     : "sleeping",
-	    p->p_pid, p->p_pid, p->p_ppid, s.size >> 10, s.locked >> 10, s.resident << 2,
-	    s.threads);
+	text_add(t,
+		 "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n"
+		 "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\n"
+		 "VmRSS:\t%8lu kB\nThreads:\t%d\n",
+		 s.comm, p->p_umask, s.state,
+		 s.state == 'R'   ? "running"
+		 : s.state == 'Z' ? "zombie"
+				  : "sleeping",
+		 p->p_pid, p->p_pid, p->p_ppid, cr->cr_ruid, cr->cr_uid, cr->cr_svuid, cr->cr_fsuid,
+		 cr->cr_rgid, cr->cr_gid, cr->cr_svgid, cr->cr_fsgid, s.size >> 10, s.locked >> 10,
+		 s.resident << 2, s.threads);
+	crfree(cr);
 }
 
 static void
@@ -168,18 +172,99 @@ show_comm(struct text *t, struct proc *p)
 	text_add(t, "%s\n", take_snapshot(p).comm);
 }
 
+/* One of the vnodes that a process has, referenced, or NULL. */
+static struct vnode *
+take_vnode(struct proc *p, struct vnode *const *which)
+{
+	struct vnode *vp;
+
+	rw_rlock(&p->p_lock);
+	vp = *which;
+	if (vp != NULL)
+		vref(vp);
+	rw_unlock(&p->p_lock);
+	return (vp);
+}
+
 static void
 show_exe(struct text *t, struct proc *p)
 {
-	struct vnode *exe;
+	struct vnode *vp = take_vnode(p, &p->p_exe);
 
-	rw_rlock(&p->p_lock);
-	exe = p->p_exe;
-	if (exe != NULL)
-		vref(exe);
-	rw_unlock(&p->p_lock);
-	text_add_path(t, exe);
-	vrele(exe);
+	text_add_path(t, vp);
+	vrele(vp);
+}
+
+static void
+show_cwd(struct text *t, struct proc *p)
+{
+	struct vnode *vp = take_vnode(p, &p->p_cwd);
+
+	text_add_path(t, vp);
+	vrele(vp);
+}
+
+static void
+show_root(struct text *t, struct proc *p)
+{
+	struct vnode *vp = take_vnode(p, &p->p_root);
+
+	text_add_path(t, vp);
+	vrele(vp);
+}
+
+/* A mount's path as fields of a line are written: blanks and backslashes as \ooo. */
+static void
+add_mount_path(struct text *t, struct mount *mnt)
+{
+	struct text path = {0};
+
+	text_add_path(&path, mnt->mnt_root);
+	for (size_t i = 0; i < path.len; i++) {
+		char c = path.buf[i];
+
+		if (c == ' ' || c == '\t' || c == '\n' || c == '\\')
+			text_add(t, "\\%03o", (unsigned)c);
+		else
+			text_add(t, "%c", c);
+	}
+	kfree(path.buf);
+}
+
+static void
+show_mounts(struct text *t, struct proc *p __unused)
+{
+	for (struct mount *mnt = mountlist; mnt != NULL; mnt = mnt->mnt_next) {
+		text_add(t, "%s ", mnt->mnt_from);
+		add_mount_path(t, mnt);
+		text_add(t, " %s rw,relatime 0 0\n", mnt->mnt_type);
+	}
+}
+
+/* A mount's number is its device's; the root is its own parent, as where there is no initramfs. */
+static void
+show_mountinfo(struct text *t, struct proc *p __unused)
+{
+	for (struct mount *mnt = mountlist; mnt != NULL; mnt = mnt->mnt_next) {
+		struct vnode *up = vnode_parent(mnt->mnt_root);
+
+		text_add(t, "%u %u 0:%u / ", mnt->mnt_root->v_dev, up->v_dev, mnt->mnt_root->v_dev);
+		add_mount_path(t, mnt);
+		text_add(t, " rw,relatime - %s %s rw\n", mnt->mnt_type, mnt->mnt_from);
+		vrele(up);
+	}
+}
+
+static void
+show_filesystems(struct text *t, struct proc *p __unused)
+{
+	text_add(t, "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\n");
+}
+
+static void
+show_mounts_link(struct text *t, struct proc *p __unused)
+{
+	text_add(t, "self/mounts");
 }
 
 static void
@@ -254,15 +339,28 @@ struct proc_file {
 	void (*show)(struct text *t, struct proc *p); /* p: below a process's number, else NULL */
 };
 static const struct proc_file files[] = {
-    {"self", VLNK, show_self},         {"meminfo", VREG, show_meminfo},
-    {"uptime", VREG, show_uptime},     {"version", VREG, show_version},
-    {"cpuinfo", VREG, show_cpuinfo},   {"quire/stats", VREG, show_stats},
+    {"self", VLNK, show_self},
+    {"meminfo", VREG, show_meminfo},
+    {"uptime", VREG, show_uptime},
+    {"version", VREG, show_version},
+    {"cpuinfo", VREG, show_cpuinfo},
+    {"quire/stats", VREG, show_stats},
     {"quire/dmesg", VREG, show_dmesg},
+    {"mounts", VLNK, show_mounts_link},
+    {"filesystems", VREG, show_filesystems},
 };
 static const struct proc_file pid_files[] = {
-    {"maps", VREG, proc_show_maps}, {"smaps", VREG, proc_show_smaps}, {"stat", VREG, show_stat},
-    {"status", VREG, show_status},  {"cmdline", VREG, show_cmdline},  {"comm", VREG, show_comm},
+    {"maps", VREG, proc_show_maps},
+    {"smaps", VREG, proc_show_smaps},
+    {"stat", VREG, show_stat},
+    {"status", VREG, show_status},
+    {"cmdline", VREG, show_cmdline},
+    {"comm", VREG, show_comm},
     {"exe", VLNK, show_exe},
+    {"cwd", VLNK, show_cwd},
+    {"root", VLNK, show_root},
+    {"mounts", VREG, show_mounts},
+    {"mountinfo", VREG, show_mountinfo},
 };
 
 /* --- the tree --------------------------------------------------------------------------------- */
@@ -390,7 +488,7 @@ node_alloc(const struct vnodeops *ops, enum vtype type, struct vnode *dir, const
 
 	if (vp != NULL) {
 		PROCNODE(vp)->pn_pid = pid;
-		vp->v_mode = type == VREG ? 0444 : type == VDIR ? 0555 : 0777;
+		vp->v_attr.va_mode = type == VREG ? 0444 : type == VDIR ? 0555 : 0777;
 	}
 	return (vp);
 }
@@ -475,7 +573,7 @@ root_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enu
 	if (p == NULL)
 		return (ENOENT);
 	ksnprintf(name, NAME_MAX + 1, "%d", p->p_pid);
-	*ino = PID_COOKIE + p->p_pid;
+	*ino = (1ul << 32) + p->p_pid;
 	*type = VDIR;
 	*cookie = PID_COOKIE + p->p_pid + 1;
 	proc_rele(p);
@@ -519,7 +617,7 @@ add_file(const char *path, enum vtype type, void (*show)(struct text *t, struct 
 	PROCNODE(vp)->pn_show = show;
 	PROCNODE(vp)->pn_sysctl = sc;
 	if (sc != NULL && sc->sc_store != NULL)
-		vp->v_mode = 0644;
+		vp->v_attr.va_mode = 0644;
 	vp->v_nlink = 0;
 	ramfs_ops.v_link(dir, path, strlen(path), vp);
 	vrele(vp);
@@ -528,12 +626,14 @@ add_file(const char *path, enum vtype type, void (*show)(struct text *t, struct 
 void
 procfs_init(void)
 {
+	static struct mount procmount = {
+	    .mnt_type = "proc", .mnt_from = "proc", .mnt_magic = PROC_SUPER_MAGIC};
 	const struct sysctl *const *sc;
 	char path[128];
 
-	if (ramfs_ops.v_create(rootvnode, "proc", 4, VDIR, 0555, NULL, &procdir) != 0)
+	if (ramfs_mount(&procmount, rootvnode, "proc", 0555) != 0)
 		return;
-	procdir->v_ops = &root_ops;
+	procdir = procmount.mnt_root;
 	for (size_t i = 0; i < nitems(files); i++)
 		add_file(files[i].path, files[i].type, files[i].show, NULL);
 	SET_FOREACH (sc, sysctl) {
@@ -543,4 +643,5 @@ procfs_init(void)
 			ksnprintf(path, sizeof(path), "sys/%s", (*sc)->sc_path);
 		add_file(path, VREG, NULL, *sc);
 	}
+	procdir->v_ops = &root_ops; /* nothing can be made there from now on */
 }

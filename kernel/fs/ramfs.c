@@ -1,193 +1,71 @@
 /*
- * The root file system, in memory. A regular file's bytes are the pages of its vm_object: read and
- * write copy from and to the very pages that mmap maps, so all three agree. Owns its tree of names.
- *
- * A name holds a reference to its file, so v_inactive comes after the last name and the last user.
+ * The root file system, in memory: its nodes and their bytes; names are ramfs_dir.c's. A regular
+ * file's bytes are the pages of its vm_object: read and write copy from and to the very pages that
+ * mmap maps, so all three agree.
  */
-#include "fs/vnode.h"
-#include "kern/clock.h"
+#include "fs/ramfs.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
+#include "kern/random.h"
 #include "kern/string.h"
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
-#include <sys/queue.h>
 
 #define FILE_SIZE_MAX 0x7ffffffffffff000ul /* bytes; EFBIG past it */
 
-struct dirent {
-	TAILQ_ENTRY(dirent) de_link; /* (t) */
-	struct vnode *de_vp; /* (c) referenced */
-	uint64_t de_cookie; /* (c) never reused in its directory */
-	size_t de_len; /* (c) */
-	char de_name[];
-};
-
-/* Locks: (c) constant  (t) tree_lock */
-struct ramnode {
-	struct vnode rn_vnode;
-	TAILQ_HEAD(, dirent) rn_entries; /* (t) VDIR */
-	uint64_t rn_cookie; /* (t) VDIR: for the next entry */
-	vm_object_t rn_object; /* (c) VREG */
-	char *rn_target; /* (c) VLNK: of PATH_MAX bytes at most */
-};
-#define RAMNODE(vp) container_of(vp, struct ramnode, rn_vnode)
-
-static struct rwlock tree_lock = RW_INITIALIZER("ramfs tree", LR_FILE);
-
-static struct dirent *
-entry_find(struct vnode *dir, const char *name, size_t len)
+static bool
+node_fill(struct ramnode *rn, const char *target)
 {
-	struct dirent *de;
+	struct vnode *vp = &rn->rn_vnode;
 
-	rw_assert_locked(&tree_lock);
-	TAILQ_FOREACH (de, &RAMNODE(dir)->rn_entries, de_link)
-		if (de->de_len == len && memcmp(de->de_name, name, len) == 0)
-			return (de);
-	return (NULL);
+	vp->v_seals = F_SEAL_SEAL;
+	if (vp->v_type == VREG)
+		return ((rn->rn_object = vnode_pager_allocate(vp, 0, NULL)) != NULL);
+	if (vp->v_type != VLNK)
+		return (true);
+	vp->v_size = strlen(target);
+	rn->rn_target = kmalloc(vp->v_size + 1, 0);
+	if (rn->rn_target != NULL)
+		memcpy(rn->rn_target, target, vp->v_size + 1);
+	return (rn->rn_target != NULL);
 }
 
-static int
-ramfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
-{
-	struct dirent *de;
-
-	rw_rlock(&tree_lock);
-	de = entry_find(dir, name, len);
-	if (de != NULL) {
-		*vpp = de->de_vp;
-		vref(de->de_vp);
-	}
-	rw_unlock(&tree_lock);
-	return (de != NULL ? 0 : ENOENT);
-}
-
-/* A name for vp, which the name takes a reference of. ENOENT: the directory itself was removed. */
-static int
-entry_add(struct vnode *dir, const char *name, size_t len, struct vnode *vp)
-{
-	struct dirent *de = kmalloc(sizeof(*de) + len, 0);
-	int error = 0;
-
-	if (de == NULL)
-		return (ENOMEM);
-	*de = (struct dirent){.de_vp = vp, .de_len = len};
-	memcpy(de->de_name, name, len);
-	rw_wlock(&tree_lock);
-	if (entry_find(dir, name, len) != NULL)
-		error = EEXIST;
-	else if (dir->v_nlink == 0)
-		error = ENOENT;
-	if (error == 0) {
-		de->de_cookie = RAMNODE(dir)->rn_cookie++;
-		TAILQ_INSERT_TAIL(&RAMNODE(dir)->rn_entries, de, de_link);
-		vref(vp);
-		vp->v_nlink++;
-		dir->v_nlink += vp->v_type == VDIR ? 1 : 0; /* its ".." */
-	}
-	rw_unlock(&tree_lock);
-	if (error != 0)
-		kfree(de);
-	return (error);
-}
-
-static struct vnode *
-node_alloc(struct vnode *dir, const char *name, size_t len, enum vtype type, uint32_t mode,
+struct vnode *
+ramfs_node(struct vnode *dir, const char *name, size_t len, enum vtype type, uint32_t mode,
 	   const char *target)
 {
-	struct vnode *vp = vnode_alloc(sizeof(struct ramnode), &ramfs_ops, type, dir, name, len);
-	struct ramnode *rn = RAMNODE(vp);
-	bool ok = true;
+	const struct vnodeops *ops = vfs_special[type] != NULL ? vfs_special[type] : &ramfs_ops;
+	struct vnode *vp = vnode_alloc(sizeof(struct ramnode), ops, type, dir, name, len);
 
 	if (vp == NULL)
 		return (NULL);
-	vp->v_mode = mode;
+	vp->v_attr.va_mode = mode;
+	if (dir != NULL)
+		vn_set_new(vp, dir, mode);
 	vp->v_nlink = type == VDIR ? 1 : 0; /* its "."; a name makes one more */
-	TAILQ_INIT(&rn->rn_entries);
-	rn->rn_cookie = 2;
-	if (type == VREG)
-		ok = (rn->rn_object = vnode_pager_allocate(vp, 0, NULL)) != NULL;
-	if (type == VLNK) {
-		vp->v_size = strlen(target);
-		ok = (rn->rn_target = kmalloc(vp->v_size + 1, 0)) != NULL;
-		if (ok)
-			memcpy(rn->rn_target, target, vp->v_size + 1);
-	}
-	if (ok)
+	if (node_fill(RAMNODE(vp), target))
 		return (vp);
 	vrele(vp);
 	return (NULL);
 }
 
 static int
-ramfs_create(struct vnode *dir, const char *name, size_t len, enum vtype type, uint32_t mode,
-	     const char *target, struct vnode **vpp)
+ramfs_unnamed(struct vnode *dir, enum vtype type, uint32_t mode, struct vnode **vpp)
 {
-	struct vnode *vp = node_alloc(dir, name, len, type, mode, target);
-	int error;
-
-	if (vp == NULL)
+	*vpp = ramfs_node(dir, "", 0, type, mode, NULL);
+	if (*vpp == NULL)
 		return (ENOMEM);
-	error = entry_add(dir, name, len, vp);
-	if (error != 0)
-		vrele(vp);
-	else
-		*vpp = vp;
-	return (error);
-}
-
-static int
-unlink_check(struct dirent *de, bool rmdir)
-{
-	if (de == NULL)
-		return (ENOENT);
-	if (rmdir != (de->de_vp->v_type == VDIR))
-		return (rmdir ? ENOTDIR : EISDIR);
-	return (!rmdir || TAILQ_EMPTY(&RAMNODE(de->de_vp)->rn_entries) ? 0 : ENOTEMPTY);
-}
-
-static int
-ramfs_unlink(struct vnode *dir, const char *name, size_t len, bool rmdir)
-{
-	struct dirent *de;
-	int error;
-
-	rw_wlock(&tree_lock);
-	de = entry_find(dir, name, len);
-	error = unlink_check(de, rmdir);
-	if (error == 0) {
-		TAILQ_REMOVE(&RAMNODE(dir)->rn_entries, de, de_link);
-		de->de_vp->v_nlink -= rmdir ? 2 : 1;
-		dir->v_nlink -= rmdir ? 1 : 0;
-	}
-	rw_unlock(&tree_lock);
-	if (error != 0)
-		return (error);
-	vrele(de->de_vp);
-	kfree(de);
+	(*vpp)->v_tmpfile = true;
 	return (0);
 }
 
-static int
-ramfs_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type)
+int
+ramfs_memfile(const char *name, struct vnode **vpp)
 {
-	struct dirent *de;
-
-	rw_rlock(&tree_lock);
-	TAILQ_FOREACH (de, &RAMNODE(dir)->rn_entries, de_link)
-		if (de->de_cookie >= *cookie)
-			break;
-	if (de != NULL) {
-		memcpy(name, de->de_name, de->de_len);
-		name[de->de_len] = '\0';
-		*ino = de->de_vp->v_ino;
-		*type = de->de_vp->v_type;
-		*cookie = de->de_cookie + 1;
-	}
-	rw_unlock(&tree_lock);
-	return (de != NULL ? 0 : ENOENT);
+	*vpp = ramfs_node(rootvnode, name, strlen(name), VREG, 0777, NULL);
+	return (*vpp != NULL ? 0 : ENOMEM);
 }
 
 /*
@@ -249,9 +127,12 @@ file_io(vm_object_t object, struct uio *uio, uint64_t end)
 	return (error);
 }
 
+/* ENXIO: a node that nobody set ops for (vfs_set_special). */
 static int
 ramfs_open(struct vnode *vp, struct file *fp)
 {
+	if (vp->v_type != VREG && vp->v_type != VDIR)
+		return (ENXIO);
 	return (vp->v_type == VREG && file_writable(fp) ? vn_writer_hold(vp) : 0);
 }
 
@@ -263,14 +144,31 @@ ramfs_close(struct vnode *vp, struct file *fp)
 }
 
 static int
-ramfs_read(struct vnode *vp, struct uio *uio, struct file *fp __unused)
+ramfs_read(struct vnode *vp, struct uio *uio, struct file *fp)
 {
 	uint64_t size;
 
+	if (vp->v_type != VREG)
+		return (EINVAL);
 	rw_rlock(&vp->v_lock);
 	size = vp->v_size;
 	rw_unlock(&vp->v_lock);
+	if (fp != NULL && (fp->f_flags & O_NOATIME) == 0)
+		vn_accessed(vp);
 	return (file_io(RAMNODE(vp)->rn_object, uio, size));
+}
+
+/* May what uio says be written? Its length becomes what a sealed file has room for. */
+static int
+write_check(struct vnode *vp, struct uio *uio)
+{
+	if (uio->uio_resid == 0)
+		return (0);
+	if ((vp->v_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0)
+		return (EPERM);
+	if ((vp->v_seals & F_SEAL_GROW) != 0 && uio->uio_offset + uio->uio_resid > vp->v_size)
+		return (EPERM);
+	return (uio->uio_offset >= FILE_SIZE_MAX ? EFBIG : 0);
 }
 
 /* Writers take turns: an append finds the end where the one before left it. */
@@ -282,12 +180,15 @@ ramfs_write(struct vnode *vp, struct uio *uio, struct file *fp)
 	uint64_t end;
 	int error;
 
+	if (vp->v_type != VREG)
+		return (EINVAL);
 	rw_wlock(&vp->v_lock);
 	if (fp != NULL && (fp->f_flags & O_APPEND) != 0)
 		uio->uio_offset = vp->v_size;
-	if (uio->uio_offset >= FILE_SIZE_MAX && uio->uio_resid > 0) {
+	error = write_check(vp, uio);
+	if (error != 0 || uio->uio_resid == 0) {
 		rw_unlock(&vp->v_lock);
-		return (EFBIG);
+		return (error);
 	}
 	end = uio->uio_offset + MIN(uio->uio_resid, FILE_SIZE_MAX - uio->uio_offset);
 	if (end > vp->v_size)
@@ -297,8 +198,23 @@ ramfs_write(struct vnode *vp, struct uio *uio, struct file *fp)
 		vp->v_size = MAX(vp->v_size, uio->uio_offset);
 	if (error != 0) /* not as far as was thought */
 		vm_object_set_size(object, atop(round_page(vp->v_size)));
-	vp->v_mtime = clock_wall();
 	rw_unlock(&vp->v_lock);
+	vn_strip(vp);
+	vn_touch(vp, VT_MODIFY | VT_CHANGE);
+	return (error);
+}
+
+/* Zeros in [start, end), which lies in one page; a hole stays one. */
+static int
+zero_part(vm_object_t object, uint64_t start, uint64_t end)
+{
+	vm_page_t m = NULL;
+	int error = start < end ? page_get(object, atop(start), false, &m) : 0;
+
+	if (m != NULL) {
+		memset((char *)pmap_page_kva(m) + (start & PAGE_MASK), 0, end - start);
+		vm_page_unhold(m);
+	}
 	return (error);
 }
 
@@ -306,7 +222,6 @@ static int
 ramfs_truncate(struct vnode *vp, uint64_t size)
 {
 	vm_object_t object = RAMNODE(vp)->rn_object;
-	vm_page_t m = NULL;
 	int error = 0;
 
 	if (size > FILE_SIZE_MAX)
@@ -314,20 +229,113 @@ ramfs_truncate(struct vnode *vp, uint64_t size)
 	if (vp->v_writers < 0)
 		return (ETXTBSY);
 	rw_wlock(&vp->v_lock);
-	if (size < vp->v_size && (size & PAGE_MASK) != 0)
-		error = page_get(object, atop(size), false, &m);
+	if ((vp->v_seals & (size < vp->v_size ? F_SEAL_SHRINK : F_SEAL_GROW)) != 0 &&
+	    size != vp->v_size)
+		error = EPERM;
+	else if (size < vp->v_size)
+		error = zero_part(object, size, round_page(size));
 	if (error == 0) {
 		vp->v_size = size;
-		vp->v_mtime = clock_wall();
 		vm_object_set_size(object, atop(round_page(size)));
 	}
-	if (m != NULL) {
-		memset((char *)pmap_page_kva(m) + (size & PAGE_MASK), 0,
-		       PAGE_SIZE - (size & PAGE_MASK));
-		vm_page_unhold(m);
+	rw_unlock(&vp->v_lock);
+	if (error != 0)
+		return (error);
+	vn_strip(vp);
+	vn_touch(vp, VT_MODIFY | VT_CHANGE);
+	return (0);
+}
+
+/* The whole pages of [start, end) go, the rest of it is zeroed. The vnode is locked. */
+static int
+punch(struct vnode *vp, uint64_t start, uint64_t end)
+{
+	vm_object_t object = RAMNODE(vp)->rn_object;
+	uint64_t first = MIN(round_page(start), end), last = MAX(trunc_page(end), first);
+	int error = zero_part(object, start, first);
+
+	if (error == 0)
+		error = zero_part(object, last, end);
+	if (error == 0 && first < last) {
+		VM_OBJECT_WLOCK(object);
+		vm_object_page_remove(object, atop(first), atop(last));
+		VM_OBJECT_UNLOCK(object);
+	}
+	return (error);
+}
+
+/* Pages for all of [start, end). What was made before memory ran out stays. */
+static int
+fill(struct vnode *vp, uint64_t start, uint64_t end)
+{
+	vm_page_t m;
+	int error = 0;
+
+	for (start = trunc_page(start); start < end && error == 0; start += PAGE_SIZE) {
+		error = thread_killed() ? EINTR
+					: page_get(RAMNODE(vp)->rn_object, atop(start), true, &m);
+		if (error == 0)
+			vm_page_unhold(m);
+	}
+	return (error);
+}
+
+static int
+ramfs_allocate(struct vnode *vp, int how, uint64_t offset, uint64_t len)
+{
+	vm_object_t object = RAMNODE(vp)->rn_object;
+	uint64_t end = offset + len, old;
+	bool keep = (how & FALLOC_KEEP_SIZE) != 0;
+	int error = 0;
+
+	if (end > FILE_SIZE_MAX)
+		return (EFBIG);
+	rw_wlock(&vp->v_lock);
+	old = vp->v_size;
+	if ((how & FALLOC_PUNCH_HOLE) != 0 &&
+	    (vp->v_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0)
+		error = EPERM;
+	else if ((how & FALLOC_PUNCH_HOLE) == 0 && end > old && (vp->v_seals & F_SEAL_GROW) != 0)
+		error = EPERM;
+	if (error == 0 && how != 0 && how != FALLOC_KEEP_SIZE)
+		error = punch(vp, offset, MIN(end, round_page(old)));
+	if (error == 0 && (how & FALLOC_PUNCH_HOLE) == 0) {
+		end = keep ? MIN(end, old) : end; /* pages past the end are not kept anyway */
+		vm_object_set_size(object, atop(round_page(MAX(end, old))));
+		error = fill(vp, offset, end);
+		if (error == 0)
+			vp->v_size = MAX(end, old);
+		else
+			vm_object_set_size(object, atop(round_page(old)));
 	}
 	rw_unlock(&vp->v_lock);
+	if (error == 0)
+		vn_touch(vp, VT_MODIFY | VT_CHANGE);
 	return (error);
+}
+
+/* Holes are as the pages are: what is absent is one. */
+static int
+ramfs_seek(struct vnode *vp, bool data, uint64_t *offset)
+{
+	vm_object_t object = RAMNODE(vp)->rn_object;
+	vm_pindex_t at = atop(*offset), found = at;
+	uint64_t size;
+
+	rw_rlock(&vp->v_lock);
+	size = vp->v_size;
+	VM_OBJECT_RLOCK(object);
+	if (data && vm_radix_lookup_ge(&object->rtree, at, &found) == NULL)
+		found = atop(round_page(size));
+	else if (!data)
+		while (found < object->size && vm_page_lookup(object, found) != NULL)
+			found++;
+	VM_OBJECT_UNLOCK(object);
+	rw_unlock(&vp->v_lock);
+	if (*offset >= size || (data && ptoa(found) >= size))
+		return (ENXIO);
+	*offset = MIN(found == at ? *offset : ptoa(found), size);
+	return (0);
 }
 
 static int
@@ -357,23 +365,46 @@ const struct vnodeops ramfs_ops = {
     .v_close = ramfs_close,
     .v_lookup = ramfs_lookup,
     .v_create = ramfs_create,
-    .v_link = entry_add,
+    .v_node = ramfs_unnamed,
+    .v_link = ramfs_link,
     .v_unlink = ramfs_unlink,
+    .v_rename = ramfs_rename,
     .v_readdir = ramfs_readdir,
     .v_read = ramfs_read,
     .v_write = ramfs_write,
     .v_truncate = ramfs_truncate,
+    .v_allocate = ramfs_allocate,
+    .v_seek = ramfs_seek,
     .v_readlink = ramfs_readlink,
     .v_object = ramfs_object,
     .v_inactive = ramfs_inactive,
 };
 
 int
+ramfs_mount(struct mount *mnt, struct vnode *dir, const char *name, uint32_t mode)
+{
+	struct vnode *vp = ramfs_node(dir, name, strlen(name), VDIR, mode, NULL);
+	int error = 0;
+
+	if (vp == NULL)
+		return (ENOMEM);
+	vfs_mount(mnt, vp);
+	if (dir == NULL) {
+		rootvnode = vp; /* with its reference */
+		vp->v_nlink++; /* the root's name is itself */
+		return (0);
+	}
+	error = ramfs_link(dir, name, strlen(name), vp);
+	vrele(vp);
+	return (error);
+}
+
+int
 ramfs_init(void)
 {
-	rootvnode = node_alloc(NULL, "", 0, VDIR, 0755, NULL);
-	if (rootvnode == NULL)
-		return (ENOMEM);
-	rootvnode->v_nlink++; /* the root's name is itself */
-	return (0);
+	static struct mount root = {
+	    .mnt_type = "tmpfs", .mnt_from = "tmpfs", .mnt_magic = TMPFS_MAGIC};
+
+	random_bytes(&ramfs_secret, sizeof(ramfs_secret));
+	return (ramfs_mount(&root, NULL, "", 0755));
 }

@@ -1,37 +1,52 @@
 /*
- * What all file systems share: vnodes' lives, path names, mounts, and moving data. Owns the root.
+ * What all file systems share: vnodes' lives, their place in the tree, and moving data. Owns the
+ * root, the list of mounts, and the lock of names.
  */
 #include "fs/vnode.h"
 #include "kern/clock.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
-#include "kern/log.h"
+#include "kern/lockf.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
+#include "kern/proc.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
 
 struct vnode *rootvnode;
+struct mount *mountlist;
+const struct vnodeops *vfs_special[VTYPES]; /* (c) once the system has started */
 static uint64_t vnode_count, last_ino;
 static uint32_t last_dev;
 STAT(vnodes, vnode_count);
+/* For who wants a path and holds locks below which the tree's cannot be taken. */
+static struct mtx name_mtx = MTX_INITIALIZER("names", LR_LEAF);
 
 struct vnode *
 vnode_alloc(size_t size, const struct vnodeops *ops, enum vtype type, struct vnode *parent,
 	    const char *name, size_t len)
 {
-	struct vnode *vp = kmalloc(size + len + 1, M_ZERO);
+	struct vnode *vp = kmalloc(size, M_ZERO);
+	uint64_t now = clock_wall();
 
 	if (vp == NULL)
 		return (NULL);
-	vp->v_name = memcpy((char *)vp + size, name, len);
+	vp->v_name = kmalloc(len + 1, M_ZERO);
+	if (vp->v_name == NULL) {
+		kfree(vp);
+		return (NULL);
+	}
+	memcpy(vp->v_name, name, len);
 	rw_init(&vp->v_lock, "vnode", LR_FILE);
+	mtx_init(&vp->v_mtx, "vnode attributes", LR_LEAF);
 	vp->v_ops = ops;
 	vp->v_type = type;
 	vp->v_refs = vp->v_nlink = 1;
 	vp->v_ino = __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
-	vp->v_mtime = clock_wall();
+	vp->v_btime = now;
+	vp->v_attr = (struct vattr){.va_atime = now, .va_mtime = now, .va_ctime = now};
 	vp->v_parent = parent != NULL ? parent : vp;
+	vp->v_mount = parent != NULL ? parent->v_mount : NULL;
 	vp->v_dev =
 	    parent != NULL ? parent->v_dev : __atomic_add_fetch(&last_dev, 1, __ATOMIC_RELAXED);
 	if (parent != NULL)
@@ -112,166 +127,68 @@ vrele(struct vnode *vp)
 		parent = vp->v_parent != vp ? vp->v_parent : NULL;
 		if (vp->v_ops->v_inactive != NULL)
 			vp->v_ops->v_inactive(vp);
+		lockf_free(vp->v_lockf);
+		kfree(vp->v_name);
 		kfree(vp);
 		__atomic_fetch_sub(&vnode_count, 1, __ATOMIC_RELAXED);
 		vp = parent;
 	}
 }
 
-/* One step of a path, from dir by the component of len bytes at name. */
-static int
-walk(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
+void
+vfs_mount(struct mount *mnt, struct vnode *root)
 {
-	bool up = len == 2 && memcmp(name, "..", 2) == 0;
+	struct mount **at = &mountlist;
 
-	if (dir->v_type != VDIR)
-		return (ENOTDIR);
-	if (len > NAME_MAX)
-		return (ENAMETOOLONG);
-	if (!up && len != 0 && !(len == 1 && *name == '.'))
-		return (dir->v_ops->v_lookup(dir, name, len, vpp));
-	*vpp = up ? dir->v_parent : dir;
-	vref(*vpp);
-	return (0);
-}
-
-/* What is left of the path, rest, put behind the target of link, into a new *buf. */
-static int
-link_expand(struct vnode *link, const char *rest, char **buf)
-{
-	char *path = kmalloc(PATH_MAX, 0);
-	size_t len;
-	int error;
-
-	if (path == NULL)
-		return (ENOMEM);
-	error = link->v_ops->v_readlink(link, path, PATH_MAX);
-	if (error == 0) {
-		len = strlen(path);
-		if (strlcpy(path + len, rest, PATH_MAX - len) >= PATH_MAX - len)
-			error = ENAMETOOLONG;
-	}
-	kfree(*buf); /* rest may point into it */
-	*buf = path;
-	return (error);
-}
-
-static const char *
-skip_slashes(const char *path)
-{
-	while (*path == '/')
-		path++;
-	return (path);
-}
-
-static void
-nd_move(struct nameidata *nd, struct vnode *dir)
-{
-	vrele(nd->nd_dir);
-	nd->nd_dir = dir;
-}
-
-/* The walk is over: name, up to end, is the last component, and vp (or NULL) what it names. */
-static int
-nd_finish(struct nameidata *nd, struct vnode *vp, const char *name, const char *end)
-{
-	nd->nd_vp = vp;
-	nd->nd_len = end - name;
-	nd->nd_slash = *end == '/';
-	memcpy(nd->nd_last, name, nd->nd_len);
-	return (vp != NULL && nd->nd_slash && vp->v_type != VDIR ? ENOTDIR : 0);
+	root->v_mount = mnt;
+	root->v_dev = __atomic_add_fetch(&last_dev, 1, __ATOMIC_RELAXED);
+	mnt->mnt_root = root;
+	mnt->mnt_next = NULL;
+	while (*at != NULL)
+		at = &(*at)->mnt_next;
+	*at = mnt;
 }
 
 void
-nd_release(struct nameidata *nd)
+vfs_set_special(enum vtype type, const struct vnodeops *ops)
 {
-	vrele(nd->nd_dir);
-	vrele(nd->nd_vp);
+	vfs_special[type] = ops;
 }
 
-int
-namei_last(struct vnode *cwd, const char *path, bool follow, struct nameidata *nd)
-{
-	int error = *path == '\0' ? ENOENT : 0, links = 0;
-	const char *end, *rest;
-	char *buf = NULL;
-	struct vnode *vp;
+/* --- the tree --------------------------------------------------------------------------------- */
 
-	*nd = (struct nameidata){.nd_dir = cwd != NULL ? cwd : rootvnode};
-	vref(nd->nd_dir);
-	while (error == 0) {
-		if (*path == '/') { /* the path's own start, or a symbolic link's */
-			vref(rootvnode);
-			nd_move(nd, rootvnode);
-		}
-		path = skip_slashes(path);
-		for (end = path; *end != '\0' && *end != '/'; end++)
-			;
-		rest = skip_slashes(end);
-		error = walk(nd->nd_dir, path, end - path, &vp);
-		if (error == ENOENT && *rest == '\0') {
-			vp = NULL;
-			error = 0;
-		} else if (error != 0) {
-			break;
-		}
-		if (vp != NULL && vp->v_type == VLNK && (follow || *end == '/')) {
-			error = ++links > SYMLINKS_MAX ? ELOOP : link_expand(vp, end, &buf);
-			vrele(vp);
-			path = buf;
-		} else if (*rest != '\0') {
-			nd_move(nd, vp);
-			path = rest;
-		} else {
-			error = nd_finish(nd, vp, path, end);
-			break;
-		}
-	}
-	kfree(buf);
-	if (error != 0)
-		nd_release(nd);
-	return (error);
+void
+vnode_set_place(struct vnode *vp, struct vnode **parent, char **name)
+{
+	struct vnode *old_parent = vp->v_parent;
+	char *old_name = vp->v_name;
+
+	mtx_lock(&name_mtx);
+	vp->v_parent = *parent;
+	vp->v_name = *name;
+	mtx_unlock(&name_mtx);
+	*parent = old_parent;
+	*name = old_name;
 }
 
-int
-namei(struct vnode *cwd, const char *path, bool follow, struct vnode **vpp)
+bool
+vnode_is_above(struct vnode *vp, struct vnode *dir)
 {
-	struct nameidata nd;
-	int error = namei_last(cwd, path, follow, &nd);
-
-	if (error != 0)
-		return (error);
-	vrele(nd.nd_dir);
-	*vpp = nd.nd_vp;
-	return (nd.nd_vp != NULL ? 0 : ENOENT);
+	while (dir != vp && dir->v_parent != dir)
+		dir = dir->v_parent;
+	return (dir == vp);
 }
 
-int
-vn_create(struct nameidata *nd, enum vtype type, uint32_t mode, const char *target,
-	  struct vnode **vpp)
+struct vnode *
+vnode_parent(struct vnode *vp)
 {
-	const struct vnodeops *ops = nd->nd_dir->v_ops;
+	struct vnode *parent;
 
-	return (ops->v_create == NULL
-		    ? EROFS
-		    : ops->v_create(nd->nd_dir, nd->nd_last, nd->nd_len, type, mode, target, vpp));
-}
-
-int
-vn_link(struct nameidata *nd, struct vnode *vp)
-{
-	const struct vnodeops *ops = nd->nd_dir->v_ops;
-
-	return (ops->v_link == NULL ? EROFS : ops->v_link(nd->nd_dir, nd->nd_last, nd->nd_len, vp));
-}
-
-int
-vn_unlink(struct nameidata *nd, bool rmdir)
-{
-	const struct vnodeops *ops = nd->nd_dir->v_ops;
-
-	return (ops->v_unlink == NULL ? EROFS
-				      : ops->v_unlink(nd->nd_dir, nd->nd_last, nd->nd_len, rmdir));
+	mtx_lock(&name_mtx);
+	parent = vp->v_parent;
+	vref(parent);
+	mtx_unlock(&name_mtx);
+	return (parent);
 }
 
 /* Put text before *at in buf, as far as there is room. */
@@ -285,15 +202,19 @@ prepend(char *buf, size_t *at, const char *text)
 size_t
 vnode_path(struct vnode *vp, char *buf, size_t size)
 {
+	struct vnode *root = proc_root();
 	size_t at = size - 1;
 
 	buf[at] = '\0';
 	if (vp->v_nlink == 0)
 		prepend(buf, &at, " (deleted)");
-	for (; vp->v_parent != vp; vp = vp->v_parent) {
+	mtx_lock(&name_mtx);
+	for (; vp != root && vp->v_parent != vp && at > 0; vp = vp->v_parent) {
 		prepend(buf, &at, vp->v_name);
 		prepend(buf, &at, "/");
 	}
+	mtx_unlock(&name_mtx);
+	vrele(root);
 	if (buf[at] != '/') /* the root itself */
 		prepend(buf, &at, "/");
 	memmove(buf, buf + at, size - at);

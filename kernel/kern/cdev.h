@@ -35,6 +35,7 @@ struct cdev {
 	const struct cdevsw *cd_sw; /* (c) */
 	void *cd_softc; /* (c) */
 	uint32_t cd_major, cd_minor; /* (c) Linux's numbers */
+	struct cdev *cd_next; /* devfs's */
 };
 /* Make dev visible in /dev (after devfs_init); it stays the driver's memory. EEXIST, ENOMEM. */
 int cdev_register(struct cdev *dev);

@@ -11,6 +11,7 @@ enum {
 	EEXIST = 17, EXDEV = 18, ENODEV = 19, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23,
 	EMFILE = 24, ENOTTY = 25, ETXTBSY = 26, EFBIG = 27, ENOSPC = 28, ESPIPE = 29, EROFS = 30,
 	EMLINK = 31, EPIPE = 32, EDOM = 33, ERANGE = 34, ENAMETOOLONG = 36, ENOSYS = 38,
+	EDEADLK = 35, ENOLCK = 37, ENODATA = 61,
 	ENOTEMPTY = 39, ELOOP = 40, EOVERFLOW = 75, ELIBBAD = 80, EOPNOTSUPP = 95, ETIMEDOUT = 110,
 	/* Never seen by a program: a signal cut the call's sleep short and it has done nothing yet.
 	 * It is EINTR if the signal's handler runs without SA_RESTART (RESTARTNOHAND: if any handler

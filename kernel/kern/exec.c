@@ -4,6 +4,7 @@
  * A failure leaves the process what it was.
  */
 #include "kern/exec.h"
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/futex.h"
@@ -56,7 +57,7 @@ exec_open(struct vnode *dir, const char *path, bool follow, struct vnode **vpp)
 		return (error);
 	if (vp->v_type == VLNK)
 		error = ELOOP;
-	else if (vp->v_type != VREG || (vp->v_mode & 0111) == 0 || vp->v_ops->v_object == NULL)
+	else if (vp->v_type != VREG || vaccess(vp, VEXEC) != 0 || vp->v_ops->v_object == NULL)
 		error = EACCES;
 	else
 		error = vn_text_hold(vp);
@@ -150,26 +151,34 @@ exec_load(struct image_params *imgp, struct elf_image *elf, struct proc *p)
 	return (error);
 }
 
-/* The superuser's program has all that it may have. */
+/* The superuser's program has all that it may have; another's, what was kept for it, unless it is
+ * more than who runs it. */
 static void
-exec_caps(struct proc *p)
+exec_caps(struct proc *p, bool secure)
 {
 	struct caps *caps = &p->p_caps;
+	bool real, effective;
 
 	rw_wlock(&p->p_lock);
-	caps->permitted = caps->effective = caps->bounding | caps->inheritable;
-	caps->ambient = 0;
+	real = p->p_cred->cr_ruid == 0;
+	effective = p->p_cred->cr_uid == 0;
+	if (real || effective || secure)
+		caps->ambient = 0;
+	caps->permitted = caps->ambient;
+	if (real || effective)
+		caps->permitted = caps->bounding | caps->inheritable;
+	caps->effective = effective ? caps->permitted : caps->ambient;
 	rw_unlock(&p->p_lock);
 	p->p_keepcaps = false;
 }
 
 /* What of the old program the new one has nothing to do with. */
 static void
-exec_forget(struct proc *p, struct thread *td)
+exec_forget(struct proc *p, struct thread *td, bool secure)
 {
 	fd_exec(p->p_fd);
 	signal_exec(p);
-	exec_caps(p);
+	exec_caps(p, secure);
 	td->td_clear_tid = 0;
 }
 
@@ -184,19 +193,24 @@ exec_image(struct vnode *vp, const char *path, bool reachable, struct image_args
 
 	if (error == 0)
 		error = exec_elf_read(&imgp, &elf);
-	if (error == 0)
-		error = proc_single();
+	if (error == 0) {
+		imgp.ip_cred = cred_exec(imgp.ip_vp, &imgp.ip_secure);
+		error = imgp.ip_cred == NULL ? ENOMEM : proc_single();
+	}
 	if (error == 0)
 		error = exec_load(&imgp, elf, p);
 	if (error == 0) {
 		take_name(p, &imgp);
-		exec_forget(p, curthread);
+		cred_set(imgp.ip_cred);
+		imgp.ip_cred = NULL;
+		exec_forget(p, curthread, imgp.ip_secure);
 		cpu_set_user_entry(curthread, imgp.ip_entry, imgp.ip_sp);
 		proc_execed(p);
 	}
 	if (imgp.ip_why != NULL)
 		klog(LOG_NOTICE, "%s: %s", path, imgp.ip_why);
 	exec_elf_free(elf);
+	crfree(imgp.ip_cred);
 	vn_text_drop(imgp.ip_vp);
 	return (error);
 }

@@ -7,6 +7,7 @@
 
 #include "kern/types.h"
 
+struct ucred;
 struct vmspace;
 struct vnode;
 
@@ -45,6 +46,8 @@ struct image_params {
 	const char *ip_why; /* why it was refused, for the log */
 	char ip_head[EXEC_HEAD + 1]; /* how the file begins, and zeros */
 	char ip_script[EXEC_HEAD]; /* its name if a script led to it; "": ip_path */
+	struct ucred *ip_cred; /* what it will act as, referenced; NULL: not known yet */
+	bool ip_secure; /* ... which is more than who runs it */
 	/* Set by exec_elf. */
 	uint64_t ip_entry, ip_sp; /* where it starts, and its stack pointer */
 };

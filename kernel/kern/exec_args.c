@@ -3,6 +3,7 @@
  * Linux gives: argc, argv, envp and the auxiliary vector, and what those point to.
  */
 #include "kern/exec.h"
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
@@ -168,8 +169,10 @@ push_pointers(uint64_t *word, int n, const char **s, uint64_t *addr)
 }
 
 static void
-push_auxv(uint64_t *word, const struct exec_auxv *aux, const struct stack_layout *at)
+push_auxv(uint64_t *word, const struct image_params *imgp, const struct exec_auxv *aux,
+	  const struct stack_layout *at)
 {
+	const struct ucred *cr = imgp->ip_cred;
 	const uint64_t auxv[NAUX][2] = {
 	    {AT_MINSIGSTKSZ, MINSIGSTKSZ},
 	    {AT_HWCAP, cpu_hwcap()},
@@ -181,11 +184,11 @@ push_auxv(uint64_t *word, const struct exec_auxv *aux, const struct stack_layout
 	    {AT_BASE, aux->base},
 	    {AT_FLAGS, 0},
 	    {AT_ENTRY, aux->entry},
-	    {AT_UID, 0},
-	    {AT_EUID, 0},
-	    {AT_GID, 0},
-	    {AT_EGID, 0},
-	    {AT_SECURE, 0},
+	    {AT_UID, cr->cr_ruid},
+	    {AT_EUID, cr->cr_uid},
+	    {AT_GID, cr->cr_rgid},
+	    {AT_EGID, cr->cr_gid},
+	    {AT_SECURE, imgp->ip_secure},
 	    {AT_RANDOM, at->random},
 	    {AT_HWCAP2, cpu_hwcap2()},
 	    {AT_EXECFN, at->path},
@@ -230,7 +233,7 @@ exec_push_stack(struct image_params *imgp, struct vmspace *vm, const struct exec
 	*word++ = (uint64_t)args->ea_argc;
 	word = push_pointers(word, args->ea_argc, &s, &addr);
 	word = push_pointers(word, args->ea_envc, &s, &addr);
-	push_auxv(word, aux, &at);
+	push_auxv(word, imgp, aux, &at);
 	error = copyout_stack(imgp, &at, words);
 	kfree(words);
 	vm->vm_arg_start = at.args;

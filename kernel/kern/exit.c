@@ -5,6 +5,7 @@
  * way to user mode or out of a sleep; the last one lets go of what the process has. A dead process
  * is its number, its status and its usage, until its parent waits for it.
  */
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/futex.h"
@@ -20,7 +21,7 @@ void
 proc_release(struct proc *p)
 {
 	struct vmspace *vm = p->p_vm;
-	struct vnode *cwd = p->p_cwd, *exe = p->p_exe;
+	struct vnode *cwd = p->p_cwd, *exe = p->p_exe, *root = p->p_root;
 
 	if (p->p_fd != NULL)
 		fd_free(p->p_fd);
@@ -29,12 +30,13 @@ proc_release(struct proc *p)
 		p->p_maxrss = MAX(p->p_maxrss, vm->vm_pmap.pm_resident);
 	p->p_fd = NULL;
 	p->p_vm = NULL;
-	p->p_cwd = p->p_exe = NULL;
+	p->p_cwd = p->p_exe = p->p_root = NULL;
 	rw_unlock(&p->p_lock);
 	if (vm != NULL)
 		vmspace_free(vm);
 	vn_text_drop(exe);
 	vrele(cwd);
+	vrele(root);
 }
 
 /* Curthread becomes a kernel thread: the address space may go away under it from now on. True
@@ -52,6 +54,8 @@ proc_leave(struct proc *p)
 	pmap_activate(kernel_pmap);
 	spinlock_exit();
 	TAILQ_REMOVE(&p->p_threads, td, td_plink);
+	crfree(td->td_ucred);
+	td->td_ucred = NULL;
 	td->td_ast = 0; /* nobody can find it any more; its sleeps are not to be cut short */
 	last = TAILQ_EMPTY(&p->p_threads);
 	rw_unlock(&p->p_lock);

@@ -4,6 +4,7 @@
 #include "kern/file.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
+#include "kern/lockf.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
 #include "kern/string.h"
@@ -36,7 +37,7 @@ file_open(struct vnode *vp, uint32_t flags, struct file **fpp)
 	fp->f_flags = flags;
 	fp->f_vnode = vp;
 	rw_init(&fp->f_lock, "file position", LR_FPOS);
-	if (vp->v_ops->v_open != NULL)
+	if ((flags & O_PATH) == 0 && vp->v_ops->v_open != NULL)
 		error = vp->v_ops->v_open(vp, fp);
 	if (error != 0) {
 		kfree(fp);
@@ -54,8 +55,9 @@ fdrop(struct file *fp)
 
 	if (__atomic_sub_fetch(&fp->f_refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	if (vp->v_ops->v_close != NULL)
+	if ((fp->f_flags & O_PATH) == 0 && vp->v_ops->v_close != NULL)
 		vp->v_ops->v_close(vp, fp);
+	lockf_release(vp, fp);
 	vrele(vp);
 	kfree(fp);
 	__atomic_fetch_sub(&file_count, 1, __ATOMIC_RELAXED);
@@ -74,6 +76,17 @@ fd_slot(struct filedesc *fdp, int fd)
 int
 fget(int fd, struct file **fpp)
 {
+	int error = fget_path(fd, fpp);
+
+	if (error != 0 || ((*fpp)->f_flags & O_PATH) == 0)
+		return (error);
+	fdrop(*fpp);
+	return (EBADF);
+}
+
+int
+fget_path(int fd, struct file **fpp)
+{
 	struct filedesc *fdp = curproc->p_fd;
 	struct fdent *fe;
 
@@ -85,6 +98,14 @@ fget(int fd, struct file **fpp)
 	}
 	rw_unlock(&fdp->fd_lock);
 	return (fe != NULL ? 0 : EBADF);
+}
+
+/* A descriptor of fp's goes: with it, POSIX says, all locks that the process has on the file. */
+static void
+file_close(struct filedesc *fdp, struct file *fp)
+{
+	lockf_release(fp->f_vnode, fdp);
+	fdrop(fp);
 }
 
 struct filedesc *
@@ -102,7 +123,7 @@ fd_free(struct filedesc *fdp)
 {
 	for (int fd = 0; fd < fdp->fd_size; fd++)
 		if (fdp->fd_table[fd].fe_file != NULL)
-			fdrop(fdp->fd_table[fd].fe_file);
+			file_close(fdp, fdp->fd_table[fd].fe_file);
 	kfree(fdp->fd_table);
 	kfree(fdp);
 }
@@ -196,7 +217,7 @@ fd_replace(struct filedesc *fdp, struct file *fp, int fd, bool cloexec)
 	}
 	rw_unlock(&fdp->fd_lock);
 	if (old != NULL)
-		fdrop(old);
+		file_close(fdp, old);
 	return (error);
 }
 
@@ -215,7 +236,7 @@ fd_close(struct filedesc *fdp, int fd)
 	rw_unlock(&fdp->fd_lock);
 	if (fp == NULL)
 		return (EBADF);
-	fdrop(fp);
+	file_close(fdp, fp);
 	return (0);
 }
 

@@ -24,6 +24,13 @@ enum {
 	O_DIRECTORY = 0200000,
 	O_NOFOLLOW = 0400000,
 	O_CLOEXEC = 02000000,
+	O_DSYNC = 010000,
+	O_LARGEFILE = 0100000, /* every file is one */
+	O_NOATIME = 01000000,
+	O_SYNC = 04010000,
+	O_PATH =
+	    010000000, /* a place in the tree: neither read nor written, nor opened by v_open */
+	O_TMPFILE = 020000000, /* with O_DIRECTORY */
 };
 
 /* Locks: (c) constant  (a) atomic  (f) f_lock */
@@ -43,6 +50,8 @@ struct file {
 int file_open(struct vnode *vp, uint32_t flags, struct file **fpp);
 /* The open file that fd is in curproc, with a reference; EBADF. */
 int fget(int fd, struct file **fpp);
+/* The same also of one opened with O_PATH. */
+int fget_path(int fd, struct file **fpp);
 void fdrop(struct file *fp);
 
 /* An empty table, or NULL; and its end, which closes all. */

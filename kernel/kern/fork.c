@@ -1,6 +1,7 @@
 /*
  * How processes and threads begin: as a copy of the thread that asks.
  */
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
@@ -47,6 +48,10 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 	vref(p->p_cwd);
 	p->p_exe = parent->p_exe;
 	vn_text_hold(p->p_exe); /* held already: cannot fail */
+	p->p_root = parent->p_root;
+	vref(p->p_root);
+	p->p_cred = parent->p_cred;
+	crhold(p->p_cred);
 	rw_unlock(&parent->p_lock);
 	if (args->clear_handlers)
 		signal_exec(p);

@@ -2,6 +2,7 @@
  * Processes: the table of them, the first one, and what is asked of one by others.
  */
 #include "kern/proc.h"
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/exec.h"
 #include "kern/file.h"
@@ -115,8 +116,10 @@ proc_find(int pid)
 void
 proc_rele(struct proc *p)
 {
-	if (__atomic_sub_fetch(&p->p_refs, 1, __ATOMIC_ACQ_REL) == 0)
-		kfree(p);
+	if (__atomic_sub_fetch(&p->p_refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	crfree(p->p_cred);
+	kfree(p);
 }
 
 uint64_t
@@ -201,6 +204,23 @@ proc_cwd(struct proc *p)
 	return (cwd);
 }
 
+struct vnode *
+proc_root(void)
+{
+	struct proc *p = curproc;
+	struct vnode *root = rootvnode;
+
+	if (p == NULL) {
+		vref(root);
+		return (root);
+	}
+	rw_rlock(&p->p_lock);
+	root = p->p_root != NULL ? p->p_root : root;
+	vref(root);
+	rw_unlock(&p->p_lock);
+	return (root);
+}
+
 static uint64_t
 proc_resident(struct proc *p)
 {
@@ -282,8 +302,11 @@ init_main(void *arg __unused)
 static int
 init_setup(struct proc *p)
 {
-	p->p_cwd = rootvnode;
+	p->p_cwd = p->p_root = rootvnode;
 	vref(p->p_cwd);
+	vref(p->p_root);
+	p->p_cred = &root_cred;
+	crhold(p->p_cred);
 	p->p_vm = vmspace_alloc();
 	p->p_fd = fd_alloc();
 	if (p->p_vm == NULL || p->p_fd == NULL)
@@ -413,7 +436,7 @@ proc_signal_all(int first, int sig)
 
 	rw_rlock(&proctree_lock);
 	TAILQ_FOREACH (p, &allproc, p_list) {
-		if (p->p_pid < first || p == curproc)
+		if (p->p_pid < first || p == curproc || cr_cansignal(p) != 0)
 			continue;
 		any = true;
 		if (sig != 0)

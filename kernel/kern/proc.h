@@ -9,6 +9,7 @@
 #include "vm/vm_map.h"
 
 struct filedesc;
+struct ucred;
 struct vnode;
 
 #define TASK_MAX \
@@ -83,6 +84,8 @@ struct proc {
 	struct filedesc *p_fd; /* (c) own lock; NULL once dead */
 	struct vnode *p_cwd; /* (p) NULL once dead */
 	struct vnode *p_exe; /* (p) held by vn_text_hold */
+	struct vnode *p_root; /* (p) where its paths begin; NULL once dead */
+	struct ucred *p_cred; /* (p) to look at it without: curcred() */
 	uint32_t p_umask; /* (a) */
 	uint32_t p_persona; /* (a) as personality(2) */
 	int p_death_signal; /* (a) what it is sent when its parent ends; 0: nothing */
@@ -133,6 +136,8 @@ struct vmspace *proc_vmspace(struct proc *p);
 void proc_usage(struct proc *p, struct usage *u);
 /* Its working directory, referenced; p has not ended. */
 struct vnode *proc_cwd(struct proc *p);
+/* Curproc's root directory, referenced; the real one for a kernel thread. */
+struct vnode *proc_root(void);
 /* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an
  * errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);

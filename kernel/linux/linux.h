@@ -15,7 +15,7 @@ struct syscall {
 	const char *name; /* NULL: not supported */
 	syscall_fn fn;
 };
-#define SYSCALL_MAX 436 /* numbers below it are in the table */
+#define SYSCALL_MAX 440 /* numbers below it are in the table */
 extern const struct syscall syscall_table[SYSCALL_MAX];
 
 struct usage;
@@ -68,9 +68,6 @@ enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUT
        TIMER_ABSTIME = 1 };
 /* clang-format on */
 
-/* linux_path.c: the directory that a relative path begins at, referenced. EBADF. */
-struct vnode;
-int at_dir(int dirfd, struct vnode **dir);
 /* linux_mlock.c: lock new memory, if locked (MAP_LOCKED) or mlockall wants it: as far as it
  * goes, the rest when it is touched. Returns false when there is nothing to do. */
 bool linux_lock_new(uint64_t start, uint64_t end, bool locked);

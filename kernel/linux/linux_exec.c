@@ -1,7 +1,7 @@
 /*
  * The system calls that run a program.
  */
-#include "linux/linux.h"
+#include "linux/linux_path.h"
 #include "fs/vnode.h"
 #include "kern/exec.h"
 #include "kern/file.h"

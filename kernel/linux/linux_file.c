@@ -1,73 +1,14 @@
 /*
- * System calls on descriptors, and on directories that are open.
+ * System calls on descriptors.
  */
-#include "linux/linux.h"
+#include "linux/linux_lock.h"
+#include "linux/linux_memfd.h"
 #include "kern/cdev.h"
 #include "kern/file.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
 #include "kern/string.h"
 #include "fs/vnode.h"
-
-/* The entry at *cookie, of every directory: "." and ".." come first. */
-static int
-dir_entry(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type)
-{
-	if (*cookie >= 2)
-		return (dir->v_ops->v_readdir(dir, cookie, name, ino, type));
-	strlcpy(name, *cookie == 0 ? "." : "..", NAME_MAX + 1);
-	*ino = *cookie == 0 ? dir->v_ino : dir->v_parent->v_ino;
-	*type = VDIR;
-	++*cookie;
-	return (0);
-}
-
-/* As many entries from *cookie on as fit. */
-static int
-dir_read(struct vnode *dir, char *ubuf, size_t size, uint64_t *cookie, size_t *done)
-{
-	static const uint8_t types[] = {
-	    [VREG] = 8, [VDIR] = 4, [VLNK] = 10, [VCHR] = 2, [VFIFO] = 1, [VSOCK] = 12};
-	char buf[roundup2(sizeof(struct linux_dirent64) + NAME_MAX + 1, 8ul)] __aligned_to(8);
-	struct linux_dirent64 *de = (void *)buf;
-	uint64_t ino, next = *cookie;
-	enum vtype type;
-	int error;
-
-	for (*done = 0;; *cookie = next, *done += de->reclen) {
-		memset(buf, 0, sizeof(buf));
-		error = dir_entry(dir, &next, de->name, &ino, &type);
-		if (error != 0)
-			return (error == ENOENT ? 0 : error);
-		de->reclen = roundup2(sizeof(*de) + strlen(de->name) + 1, 8ul);
-		if (de->reclen > size - *done)
-			return (*done > 0 ? 0 : EINVAL);
-		de->ino = ino;
-		de->off = next;
-		de->type = types[type];
-		error = copyout(de, ubuf + *done, de->reclen);
-		if (error != 0)
-			return (error);
-	}
-}
-
-int64_t
-sys_getdents64(int fd, char *ubuf, uint32_t size)
-{
-	struct file *fp;
-	size_t done = 0;
-	int error = fget(fd, &fp);
-
-	if (error != 0)
-		return (-error);
-	rw_wlock(&fp->f_lock);
-	error = fp->f_vnode->v_type != VDIR
-		    ? ENOTDIR
-		    : dir_read(fp->f_vnode, ubuf, size, &fp->f_offset, &done);
-	rw_unlock(&fp->f_lock);
-	fdrop(fp);
-	return (done == 0 && error != 0 ? -error : (int64_t)done);
-}
 
 int64_t
 sys_close(int fd)
@@ -80,7 +21,7 @@ static int64_t
 file_dup(int from, int to, int min, bool cloexec)
 {
 	struct file *fp;
-	int error = fget(from, &fp);
+	int error = fget_path(from, &fp);
 
 	if (error != 0)
 		return (-error);
@@ -123,8 +64,13 @@ sys_fcntl(int fd, int command, uint64_t arg)
 	struct file *fp;
 	int64_t result = 0;
 
-	if (fget(fd, &fp) != 0)
+	if (fget_path(fd, &fp) != 0)
 		return (-EBADF);
+	if ((fp->f_flags & O_PATH) != 0 && command != F_DUPFD && command != F_DUPFD_CLOEXEC &&
+	    command != F_GETFD && command != F_SETFD && command != F_GETFL) {
+		fdrop(fp);
+		return (-EBADF);
+	}
 	switch (command) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
@@ -145,7 +91,9 @@ sys_fcntl(int fd, int command, uint64_t arg)
 				 __ATOMIC_RELAXED);
 		break;
 	default:
-		result = -EINVAL;
+		result = linux_is_lock(command)   ? linux_fcntl_lock(fd, fp, command, arg)
+			 : linux_is_seal(command) ? linux_fcntl_seal(fp, command, arg)
+						  : -EINVAL;
 	}
 	fdrop(fp);
 	return (result);

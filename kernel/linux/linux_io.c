@@ -139,6 +139,10 @@ seek_target(struct file *fp, int64_t offset, int whence, int64_t *target)
 		return (ENXIO);
 	if (__builtin_add_overflow(base[whence], offset, target))
 		return (EINVAL);
+	if (whence >= LINUX_SEEK_DATA && fp->f_vnode->v_ops->v_seek != NULL &&
+	    fp->f_vnode->v_type == VREG)
+		return (fp->f_vnode->v_ops->v_seek(fp->f_vnode, whence == LINUX_SEEK_DATA,
+						   (uint64_t *)target));
 	if (whence == LINUX_SEEK_HOLE) /* all is data, up to the end */
 		*target = size;
 	return (*target < 0 ? EINVAL : 0);

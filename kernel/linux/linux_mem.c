@@ -138,6 +138,24 @@ mmap_insert(uint64_t *addr, uint64_t length, uint64_t flags, const struct vm_map
 	return (vm_mmap_to_errno(rv));
 }
 
+/* The same for a file's shared mapping: seals keep it from writing; none comes in between. */
+static int
+mmap_insert_shared(struct vnode *vp, uint64_t *addr, uint64_t length, uint64_t flags,
+		   struct vm_map_req *req)
+{
+	int error = 0;
+
+	rw_rlock(&vp->v_lock);
+	if ((vp->v_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0) {
+		error = (req->prot & VM_PROT_WRITE) != 0 ? EPERM : 0;
+		req->max_prot &= ~VM_PROT_WRITE;
+	}
+	if (error == 0)
+		error = mmap_insert(addr, length, flags, req);
+	rw_unlock(&vp->v_lock);
+	return (error);
+}
+
 void
 linux_fault_in(uint64_t start, uint64_t end, bool write)
 {
@@ -183,7 +201,9 @@ sys_mmap(uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd, 
 	if (fp == NULL || req.object == NULL)
 		req.offset = 0;
 	if (error == 0)
-		error = mmap_insert(&addr, length, flags, &req);
+		error = fp != NULL && (req.eflags & MAP_ENTRY_SHARED) != 0
+			    ? mmap_insert_shared(fp->f_vnode, &addr, length, flags, &req)
+			    : mmap_insert(&addr, length, flags, &req);
 	if (error != 0 && req.object != NULL)
 		vm_object_deallocate(req.object);
 	if (error == 0)

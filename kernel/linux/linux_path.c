@@ -1,14 +1,14 @@
 /*
- * System calls on path names.
+ * System calls that open files, and those on what paths begin at; how all others find the file that
+ * a path names.
  */
-#include "linux/linux.h"
-#include "kern/cdev.h"
+#include "linux/linux_path.h"
+#include "kern/cred.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
 #include "kern/string.h"
-#include "fs/vnode.h"
 
 int
 at_dir(int dirfd, struct vnode **dir)
@@ -20,7 +20,7 @@ at_dir(int dirfd, struct vnode **dir)
 		*dir = proc_cwd(curproc);
 		return (0);
 	}
-	error = fget(dirfd, &fp);
+	error = fget_path(dirfd, &fp);
 	if (error != 0)
 		return (error);
 	*dir = fp->f_vnode;
@@ -29,86 +29,175 @@ at_dir(int dirfd, struct vnode **dir)
 	return (0);
 }
 
-/* namei_last for a program's path; flags: AT_*. */
-static int
+int
+path_in(const char *upath, char **path)
+{
+	int error;
+
+	*path = kmalloc(PATH_MAX, 0);
+	if (*path == NULL)
+		return (ENOMEM);
+	error = copyinstr(upath, *path, PATH_MAX, NULL);
+	if (error != 0)
+		kfree(*path);
+	return (error);
+}
+
+int
 at_namei(int dirfd, const char *upath, int flags, struct nameidata *nd)
 {
-	char *path = kmalloc(PATH_MAX, 0);
 	struct vnode *dir = NULL;
-	int error = path == NULL ? ENOMEM : copyinstr(upath, path, PATH_MAX, NULL);
+	char *path;
+	int error = path_in(upath, &path);
 
-	if (error == 0 && *path != '/')
+	if (error != 0)
+		return (error);
+	if (*path == '\0' && (flags & AT_EMPTY_PATH) == 0)
+		error = ENOENT;
+	else if (*path != '/')
 		error = at_dir(dirfd, &dir);
-	if (error == 0 && *path == '\0' && (flags & AT_EMPTY_PATH) != 0) {
+	if (error == 0 && *path == '\0') {
 		*nd = (struct nameidata){.nd_vp = dir}; /* with its reference */
 		dir = NULL;
 	} else if (error == 0) {
-		error = namei_last(dir, path, (flags & AT_SYMLINK_NOFOLLOW) == 0, nd);
+		error = namei_last(dir, path,
+				   (flags & AT_NAME) != 0               ? NAMEI_NAME
+				   : (flags & AT_SYMLINK_NOFOLLOW) != 0 ? NAMEI_NOFOLLOW
+									: NAMEI_FOLLOW,
+				   nd);
 	}
 	vrele(dir);
 	kfree(path);
 	return (error);
 }
 
-/* The vnode of a path that must exist. */
-static int
+int
 at_vnode(int dirfd, const char *upath, int flags, struct vnode **vpp)
 {
 	struct nameidata nd;
 	int error = at_namei(dirfd, upath, flags, &nd);
 
-	if (error != 0)
-		return (error);
-	vrele(nd.nd_dir);
-	*vpp = nd.nd_vp;
-	return (nd.nd_vp == NULL ? ENOENT : 0);
+	return (error != 0 ? error : nd_vnode(&nd, vpp));
 }
 
-/* May what nd found be opened like this? Makes it when that is wanted. */
-static int
-open_check(struct nameidata *nd, uint32_t flags, uint32_t mode)
-{
-	struct vnode *vp = nd->nd_vp;
-	bool write = (flags & O_ACCMODE) != O_RDONLY;
+/* --- open ------------------------------------------------------------------------------------- */
 
-	if (vp == NULL && (flags & O_CREAT) == 0)
-		return (ENOENT);
-	if (vp == NULL)
-		return (nd->nd_slash ? EISDIR
-				     : vn_create(nd, VREG, mode & 07777 & ~curproc->p_umask, NULL,
-						 &nd->nd_vp));
-	if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0)
+/* What of flags counts, or EINVAL. */
+static int
+open_flags(uint32_t *flags)
+{
+	const uint32_t tmpfile = O_TMPFILE | O_DIRECTORY;
+
+	if ((*flags & O_TMPFILE) != 0 &&
+	    ((*flags & (tmpfile | O_CREAT)) != tmpfile || (*flags & O_ACCMODE) == O_RDONLY))
+		return (EINVAL);
+	if ((*flags & O_PATH) != 0)
+		*flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	return (0);
+}
+
+/* May vp, which is there, be opened like this? */
+static int
+open_existing(struct vnode *vp, uint32_t flags)
+{
+	static const int modes[] = {VREAD, VWRITE, VREAD | VWRITE, VREAD | VWRITE};
+	int mode = modes[flags & O_ACCMODE] | ((flags & O_TRUNC) != 0 ? VWRITE : 0), error;
+
+	if ((flags & O_CREAT) != 0 && vp->v_type == VDIR)
+		return ((flags & O_EXCL) != 0 ? EEXIST : EISDIR);
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return (EEXIST);
+	if ((flags & O_DIRECTORY) != 0 && vp->v_type != VDIR)
+		return (ENOTDIR);
+	if ((flags & O_PATH) != 0)
+		return (0);
 	if (vp->v_type == VLNK)
 		return (ELOOP);
-	if (vp->v_type == VDIR ? (write || (flags & O_CREAT) != 0) : (flags & O_DIRECTORY) != 0)
-		return (vp->v_type == VDIR ? EISDIR : ENOTDIR);
-	if ((flags & O_TRUNC) != 0 && vp->v_type == VREG && vp->v_ops->v_truncate != NULL)
-		return (vp->v_ops->v_truncate(vp, 0));
+	if (vp->v_type == VDIR && (mode & VWRITE) != 0)
+		return (EISDIR);
+	error = vaccess(vp, mode);
+	return (error == 0 && (flags & O_NOATIME) != 0 && !vn_owned(vp) ? EPERM : error);
+}
+
+/* The file that is to be opened comes to be nd_vp; made tells whether it was made for this. */
+static int
+open_find(struct nameidata *nd, uint32_t flags, uint32_t mode, bool *made)
+{
+	struct vnode *dir = nd->nd_vp;
+	int error;
+
+	mode &= 07777 & ~curproc->p_umask;
+	*made = false;
+	if ((flags & O_TMPFILE) != 0) {
+		if (dir == NULL || dir->v_type != VDIR)
+			return (dir == NULL ? ENOENT : ENOTDIR);
+		error = vaccess(dir, VWRITE | VEXEC);
+		if (error == 0)
+			error = dir->v_ops->v_node == NULL
+				    ? EOPNOTSUPP
+				    : dir->v_ops->v_node(dir, VREG, mode, &nd->nd_vp);
+		if (error != 0)
+			return (error);
+		nd->nd_vp->v_tmpfile = (flags & O_EXCL) == 0;
+		vrele(dir);
+	} else if ((flags & O_CREAT) != 0 && nd->nd_slash) {
+		return (EISDIR);
+	} else if (nd->nd_vp != NULL) {
+		return (nd->nd_slash && nd->nd_vp->v_type != VDIR
+			    ? ENOTDIR
+			    : open_existing(nd->nd_vp, flags));
+	} else if ((flags & O_CREAT) == 0) {
+		return (ENOENT);
+	} else {
+		error = vn_create(nd, VREG, mode, NULL, &nd->nd_vp);
+		if (error != 0)
+			return (error);
+	}
+	*made = true;
 	return (0);
+}
+
+static int
+open_file(struct nameidata *nd, uint32_t flags, uint32_t mode, struct file **fpp)
+{
+	struct vnode *vp;
+	bool made;
+	int error = open_find(nd, flags, mode, &made);
+
+	if (error != 0)
+		return (error);
+	vp = nd->nd_vp;
+	error = file_open(vp, flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), fpp);
+	if (error != 0)
+		return (error);
+	nd->nd_vp = NULL; /* the file's */
+	if (!made && (flags & O_TRUNC) != 0 && vp->v_type == VREG && vp->v_ops->v_truncate != NULL)
+		error = vp->v_ops->v_truncate(vp, 0);
+	if (error != 0)
+		fdrop(*fpp);
+	return (error);
 }
 
 int64_t
 sys_openat(int dirfd, const char *path, uint32_t flags, uint32_t mode)
 {
 	bool exclusive = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	bool follow = !exclusive && (flags & O_NOFOLLOW) == 0;
 	struct nameidata nd;
 	struct file *fp;
-	int error, fd;
+	int error = open_flags(&flags), fd;
 
+	if (error != 0)
+		return (-error);
 	do {
-		error =
-		    at_namei(dirfd, path,
-			     exclusive || (flags & O_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0, &nd);
+		error = at_namei(dirfd, path, follow ? 0 : AT_SYMLINK_NOFOLLOW, &nd);
 		if (error != 0)
 			return (-error);
-		error = open_check(&nd, flags, mode);
-		vrele(nd.nd_dir);
-		if (error == 0)
-			error = file_open(nd.nd_vp, flags & ~(O_CREAT | O_EXCL | O_TRUNC), &fp);
-		if (error != 0)
-			vrele(nd.nd_vp);
-	} while (error == EEXIST && !exclusive); /* another made it after we looked */
+		error =
+		    open_file(&nd, flags | ((flags & O_PATH) != 0 ? 0 : O_LARGEFILE), mode, &fp);
+		nd_release(&nd);
+		/* If another made it after we looked, we look again. */
+	} while (error == EEXIST && !exclusive);
 	if (error == 0) {
 		error = fd_install(curproc->p_fd, fp, 0, (flags & O_CLOEXEC) != 0, &fd);
 		if (error != 0)
@@ -123,226 +212,61 @@ sys_open(const char *path, uint32_t flags, uint32_t mode)
 	return (sys_openat(AT_FDCWD, path, flags, mode));
 }
 
-static int64_t
-stat_copyout(struct vnode *vp, struct linux_stat *ust)
-{
-	static const uint32_t formats[] = {
-	    [VREG] = S_IFREG,  [VDIR] = S_IFDIR,   [VLNK] = S_IFLNK, [VCHR] = S_IFCHR,
-	    [VFIFO] = S_IFIFO, [VSOCK] = S_IFSOCK, [VANON] = 0};
-	struct linux_stat st = {
-	    .dev = vp->v_dev, .ino = vp->v_ino, .nlink = vp->v_nlink, .blksize = PAGE_SIZE};
-
-	rw_rlock(&vp->v_lock);
-	st.mode = formats[vp->v_type] | vp->v_mode;
-	st.size = vp->v_size;
-	st.mtime = (struct linux_timespec){vp->v_mtime / 1000000000, vp->v_mtime % 1000000000};
-	rw_unlock(&vp->v_lock);
-	st.blocks = round_page(st.size) / 512;
-	st.atime = st.ctime = st.mtime;
-	if (vp->v_cdev != NULL)
-		st.rdev = vp->v_cdev->cd_major << 8 | vp->v_cdev->cd_minor;
-	return (COPYOUT(&st, ust));
-}
-
 int64_t
-sys_newfstatat(int dirfd, const char *path, struct linux_stat *ust, int flags)
+sys_creat(const char *path, uint32_t mode)
 {
-	struct vnode *vp;
-	int64_t result;
-	int error = at_vnode(dirfd, path, flags, &vp);
-
-	if (error != 0)
-		return (-error);
-	result = stat_copyout(vp, ust);
-	vrele(vp);
-	return (result);
+	return (sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode));
 }
 
-int64_t
-sys_stat(const char *path, struct linux_stat *ust)
-{
-	return (sys_newfstatat(AT_FDCWD, path, ust, 0));
-}
+/* --- where paths begin ------------------------------------------------------------------------ */
 
-int64_t
-sys_lstat(const char *path, struct linux_stat *ust)
-{
-	return (sys_newfstatat(AT_FDCWD, path, ust, AT_SYMLINK_NOFOLLOW));
-}
-
-int64_t
-sys_fstat(int fd, struct linux_stat *ust)
-{
-	struct file *fp;
-	int64_t result;
-	int error = fget(fd, &fp);
-
-	if (error != 0)
-		return (-error);
-	result = stat_copyout(fp->f_vnode, ust);
-	fdrop(fp);
-	return (result);
-}
-
-/* All programs are the superuser: only the right to execute a file that nobody may is refused. */
-int64_t
-sys_faccessat(int dirfd, const char *path, int mode)
-{
-	struct vnode *vp;
-	int error = (mode & ~7) != 0 ? EINVAL : at_vnode(dirfd, path, 0, &vp);
-
-	if (error != 0)
-		return (-error);
-	if ((mode & 1) != 0 && vp->v_type != VDIR && (vp->v_mode & 0111) == 0)
-		error = EACCES;
-	vrele(vp);
-	return (-error);
-}
-
-int64_t
-sys_access(const char *path, int mode)
-{
-	return (sys_faccessat(AT_FDCWD, path, mode));
-}
-
-int64_t
-sys_readlinkat(int dirfd, const char *path, char *ubuf, int size)
-{
-	struct vnode *vp;
-	size_t len = 0;
-	char *buf;
-	int error = size <= 0 ? EINVAL : at_vnode(dirfd, path, AT_SYMLINK_NOFOLLOW, &vp);
-
-	if (error != 0)
-		return (-error);
-	buf = kmalloc(PATH_MAX, 0);
-	if (buf == NULL || vp->v_type != VLNK)
-		error = buf == NULL ? ENOMEM : EINVAL;
-	else
-		error = vp->v_ops->v_readlink(vp, buf, PATH_MAX);
-	if (error == 0) {
-		len = MIN(strlen(buf), (size_t)size);
-		error = copyout(buf, ubuf, len);
-	}
-	kfree(buf);
-	vrele(vp);
-	return (error != 0 ? -error : (int64_t)len);
-}
-
-int64_t
-sys_readlink(const char *path, char *ubuf, int size)
-{
-	return (sys_readlinkat(AT_FDCWD, path, ubuf, size));
-}
-
-int64_t
-sys_mkdirat(int dirfd, const char *path, uint32_t mode)
-{
-	struct nameidata nd;
-	int error = at_namei(dirfd, path, AT_SYMLINK_NOFOLLOW, &nd);
-
-	if (error != 0)
-		return (-error);
-	error = nd.nd_vp != NULL
-		    ? EEXIST
-		    : vn_create(&nd, VDIR, mode & 01777 & ~curproc->p_umask, NULL, &nd.nd_vp);
-	nd_release(&nd);
-	return (-error);
-}
-
-int64_t
-sys_mkdir(const char *path, uint32_t mode)
-{
-	return (sys_mkdirat(AT_FDCWD, path, mode));
-}
-
-int64_t
-sys_unlinkat(int dirfd, const char *path, int flags)
-{
-	struct nameidata nd;
-	bool rmdir = (flags & AT_REMOVEDIR) != 0;
-	int error =
-	    (flags & ~AT_REMOVEDIR) != 0 ? EINVAL : at_namei(dirfd, path, AT_SYMLINK_NOFOLLOW, &nd);
-
-	if (error != 0)
-		return (-error);
-	if (nd.nd_vp == NULL)
-		error = ENOENT;
-	else if (nd.nd_len == 0 || strcmp(nd.nd_last, ".") == 0)
-		error = !rmdir ? EISDIR : nd.nd_len == 0 ? EBUSY : EINVAL;
-	else if (strcmp(nd.nd_last, "..") == 0)
-		error = rmdir ? ENOTEMPTY : EISDIR;
-	else
-		error = vn_unlink(&nd, rmdir);
-	nd_release(&nd);
-	return (-error);
-}
-
-int64_t
-sys_unlink(const char *path)
-{
-	return (sys_unlinkat(AT_FDCWD, path, 0));
-}
-
-int64_t
-sys_rmdir(const char *path)
-{
-	return (sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR));
-}
-
+/* Put dir, whose reference it takes, in place of *place, a directory of curproc's. */
 static int
-vnode_truncate(struct vnode *vp, int64_t size)
+change_dir(struct vnode **place, struct vnode *dir)
 {
-	if (size < 0 || vp->v_type != VREG)
-		return (size >= 0 && vp->v_type == VDIR ? EISDIR : EINVAL);
-	return (vp->v_ops->v_truncate != NULL ? vp->v_ops->v_truncate(vp, size) : 0);
-}
+	struct proc *p = curproc;
+	int error = dir->v_type != VDIR ? ENOTDIR : vaccess(dir, VEXEC);
 
-int64_t
-sys_truncate(const char *path, int64_t size)
-{
-	struct vnode *vp;
-	int error = at_vnode(AT_FDCWD, path, 0, &vp);
+	if (error == 0 && place == &p->p_root && !cr_privileged(curcred()))
+		error = EPERM;
+	if (error == 0) {
+		struct vnode *old;
 
-	if (error != 0)
-		return (-error);
-	error = vnode_truncate(vp, size);
-	vrele(vp);
-	return (-error);
-}
-
-int64_t
-sys_ftruncate(int fd, int64_t size)
-{
-	struct file *fp;
-	int error = fget(fd, &fp);
-
-	if (error != 0)
-		return (-error);
-	error = file_writable(fp) ? vnode_truncate(fp->f_vnode, size) : EINVAL;
-	fdrop(fp);
-	return (-error);
+		rw_wlock(&p->p_lock);
+		old = *place;
+		*place = dir;
+		rw_unlock(&p->p_lock);
+		dir = old;
+	}
+	vrele(dir);
+	return (error);
 }
 
 int64_t
 sys_chdir(const char *path)
 {
-	struct proc *p = curproc;
-	struct vnode *vp, *old;
+	struct vnode *vp;
 	int error = at_vnode(AT_FDCWD, path, 0, &vp);
 
-	if (error != 0)
-		return (-error);
-	old = vp;
-	if (vp->v_type == VDIR) {
-		rw_wlock(&p->p_lock);
-		old = p->p_cwd;
-		p->p_cwd = vp;
-		rw_unlock(&p->p_lock);
-	}
-	error = vp->v_type == VDIR ? 0 : ENOTDIR;
-	vrele(old);
-	return (-error);
+	return (error != 0 ? -error : -change_dir(&curproc->p_cwd, vp));
+}
+
+int64_t
+sys_fchdir(int fd)
+{
+	struct vnode *vp;
+	int error = fd == AT_FDCWD ? EBADF : at_dir(fd, &vp);
+
+	return (error != 0 ? -error : -change_dir(&curproc->p_cwd, vp));
+}
+
+int64_t
+sys_chroot(const char *path)
+{
+	struct vnode *vp;
+	int error = at_vnode(AT_FDCWD, path, 0, &vp);
+
+	return (error != 0 ? -error : -change_dir(&curproc->p_root, vp));
 }
 
 int64_t
@@ -351,13 +275,18 @@ sys_getcwd(char *ubuf, uint64_t size)
 	char *buf = kmalloc(PATH_MAX, 0);
 	struct vnode *dir;
 	size_t len;
-	int error;
+	int error = 0;
 
 	if (buf == NULL)
 		return (-ENOMEM);
 	at_dir(AT_FDCWD, &dir);
 	len = vnode_path(dir, buf, PATH_MAX) + 1;
-	error = dir->v_nlink == 0 ? ENOENT : len > size ? ERANGE : copyout(buf, ubuf, len);
+	if (dir->v_nlink == 0)
+		error = ENOENT;
+	else if (len == PATH_MAX) /* and more, perhaps */
+		error = ENAMETOOLONG;
+	else
+		error = len > size ? ERANGE : copyout(buf, ubuf, len);
 	vrele(dir);
 	kfree(buf);
 	return (error != 0 ? -error : (int64_t)len);

@@ -1,5 +1,5 @@
 /*
- * System calls on the process itself: identity, limits, usage.
+ * System calls on the process itself: numbers, limits, usage.
  */
 #include "linux/linux.h"
 #include "fs/vnode.h"
@@ -21,16 +21,6 @@ sys_gettid(void)
 {
 	return (curthread->td_tid);
 }
-
-/* All programs are the superuser. */
-int64_t
-sys_getuid(void)
-{
-	return (0);
-}
-int64_t sys_geteuid(void) __attribute__((alias("sys_getuid")));
-int64_t sys_getgid(void) __attribute__((alias("sys_getuid")));
-int64_t sys_getegid(void) __attribute__((alias("sys_getuid")));
 
 /* --- what was used, and how much may be ------------------------------------------------------- */
 

@@ -2,29 +2,41 @@
  * System calls on signals.
  */
 #include "linux/linux.h"
+#include "kern/cred.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/pgrp.h"
 #include "kern/proc.h"
 
-/* To a process group; 0: curproc's. */
+/* To those of a process group that curproc may signal; 0: its own. */
 static int
 kill_group(int pgid, int sig)
 {
 	struct pgrp *pg;
+	struct proc *p;
+	int error = ESRCH;
 
 	rw_rlock(&proctree_lock);
 	pg = pgid == 0 ? curproc->p_pgrp : pgrp_find(pgid);
 	if (pg != NULL)
-		pgrp_signal(pg, sig);
+		LIST_FOREACH (p, &pg->pg_members, p_pglist) {
+			if (cr_cansignal(p) != 0) {
+				error = error == ESRCH ? EPERM : error;
+				continue;
+			}
+			if (sig != 0)
+				signal_send(p, NULL, sig);
+			error = 0;
+		}
 	rw_unlock(&proctree_lock);
-	return (pg != NULL ? 0 : ESRCH);
+	return (error);
 }
 
 int64_t
 sys_kill(int pid, int sig)
 {
 	struct proc *p;
+	int error;
 
 	if (sig < 0 || sig > NSIG)
 		return (-EINVAL);
@@ -37,10 +49,11 @@ sys_kill(int pid, int sig)
 	p = proc_find(pid);
 	if (p == NULL)
 		return (-ESRCH);
-	if (sig != 0)
+	error = cr_cansignal(p);
+	if (error == 0 && sig != 0)
 		signal_send(p, NULL, sig);
 	proc_rele(p);
-	return (0);
+	return (-error);
 }
 
 int64_t
@@ -48,19 +61,21 @@ sys_tgkill(int pid, int tid, int sig)
 {
 	struct thread *td;
 	struct proc *p;
+	int error;
 
 	if (pid <= 0 || tid <= 0 || sig < 0 || sig > NSIG)
 		return (-EINVAL);
 	p = proc_find(pid);
 	if (p == NULL)
 		return (-ESRCH);
+	error = cr_cansignal(p);
 	rw_wlock(&p->p_lock);
 	td = proc_thread(p, tid);
-	if (td != NULL && sig != 0)
+	if (td != NULL && sig != 0 && error == 0)
 		signal_send_locked(p, td, sig);
 	rw_unlock(&p->p_lock);
 	proc_rele(p);
-	return (td != NULL ? 0 : -ESRCH);
+	return (td != NULL ? -error : -ESRCH);
 }
 
 /* Of a thread of this process, or the first thread of another: who sends to others' threads

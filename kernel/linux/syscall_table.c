@@ -48,16 +48,28 @@
 	X(62, kill) \
 	X(63, uname) \
 	X(72, fcntl) \
+	X(73, flock) \
 	X(74, fsync) \
 	X(75, fdatasync) \
 	X(76, truncate) \
 	X(77, ftruncate) \
+	X(78, getdents) \
 	X(79, getcwd) \
 	X(80, chdir) \
+	X(81, fchdir) \
+	X(82, rename) \
 	X(83, mkdir) \
 	X(84, rmdir) \
+	X(85, creat) \
+	X(86, link) \
 	X(87, unlink) \
+	X(88, symlink) \
 	X(89, readlink) \
+	X(90, chmod) \
+	X(91, fchmod) \
+	X(92, chown) \
+	X(93, fchown) \
+	X(94, lchown) \
 	X(95, umask) \
 	X(96, gettimeofday) \
 	X(97, getrlimit) \
@@ -67,17 +79,33 @@
 	X(102, getuid) \
 	X(103, syslog) \
 	X(104, getgid) \
+	X(105, setuid) \
+	X(106, setgid) \
 	X(107, geteuid) \
 	X(108, getegid) \
 	X(109, setpgid) \
 	X(110, getppid) \
 	X(111, getpgrp) \
 	X(112, setsid) \
+	X(113, setreuid) \
+	X(114, setregid) \
+	X(115, getgroups) \
+	X(116, setgroups) \
+	X(117, setresuid) \
+	X(118, getresuid) \
+	X(119, setresgid) \
+	X(120, getresgid) \
 	X(121, getpgid) \
+	X(122, setfsuid) \
+	X(123, setfsgid) \
 	X(124, getsid) \
 	X(125, capget) \
 	X(126, capset) \
+	X(132, utime) \
+	X(133, mknod) \
 	X(135, personality) \
+	X(137, statfs) \
+	X(138, fstatfs) \
 	X(140, getpriority) \
 	X(141, setpriority) \
 	X(142, sched_setparam) \
@@ -94,12 +122,25 @@
 	X(157, prctl) \
 	X(158, arch_prctl) \
 	X(159, adjtimex) \
+	X(161, chroot) \
 	X(162, sync) \
 	X(164, settimeofday) \
 	X(170, sethostname) \
 	X(171, setdomainname) \
 	X(186, gettid) \
 	X(187, readahead) \
+	X(188, setxattr) \
+	X(189, lsetxattr) \
+	X(190, fsetxattr) \
+	X(191, getxattr) \
+	X(192, lgetxattr) \
+	X(193, fgetxattr) \
+	X(194, listxattr) \
+	X(195, llistxattr) \
+	X(196, flistxattr) \
+	X(197, removexattr) \
+	X(198, lremovexattr) \
+	X(199, fremovexattr) \
 	X(200, tkill) \
 	X(201, time) \
 	X(202, futex) \
@@ -114,18 +155,28 @@
 	X(230, clock_nanosleep) \
 	X(231, exit_group) \
 	X(234, tgkill) \
+	X(235, utimes) \
 	X(247, waitid) \
 	X(251, ioprio_set) \
 	X(252, ioprio_get) \
 	X(257, openat) \
 	X(258, mkdirat) \
+	X(259, mknodat) \
+	X(260, fchownat) \
+	X(261, futimesat) \
 	X(262, newfstatat) \
 	X(263, unlinkat) \
+	X(264, renameat) \
+	X(265, linkat) \
+	X(266, symlinkat) \
 	X(267, readlinkat) \
+	X(268, fchmodat) \
 	X(269, faccessat) \
 	X(273, set_robust_list) \
 	X(274, get_robust_list) \
 	X(277, sync_file_range) \
+	X(280, utimensat) \
+	X(285, fallocate) \
 	X(292, dup3) \
 	X(302, prlimit64) \
 	X(305, clock_adjtime) \
@@ -133,11 +184,15 @@
 	X(309, getcpu) \
 	X(314, sched_setattr) \
 	X(315, sched_getattr) \
+	X(316, renameat2) \
 	X(318, getrandom) \
+	X(319, memfd_create) \
 	X(322, execveat) \
 	X(324, membarrier) \
 	X(325, mlock2) \
-	X(435, clone3)
+	X(332, statx) \
+	X(435, clone3) \
+	X(439, faccessat2)
 /* clang-format on */
 
 /* Declared without parameters on purpose: each takes as many words as it knows of, of its own

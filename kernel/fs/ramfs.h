@@ -1,0 +1,34 @@
+/*
+ * What ramfs.c (nodes and their bytes) and ramfs_dir.c (names) share; nobody else uses it.
+ */
+#pragma once
+
+#include "fs/vnode.h"
+
+struct dirent;
+
+/* Locks: (c) constant  (t) ramfs_lock */
+struct ramnode {
+	struct vnode rn_vnode;
+	struct dirent *rn_entries; /* (t) VDIR: a tree */
+	vm_object_t rn_object; /* (c) VREG */
+	char *rn_target; /* (c) VLNK: of PATH_MAX bytes at most */
+};
+#define RAMNODE(vp) container_of(vp, struct ramnode, rn_vnode)
+
+extern struct rwlock ramfs_lock; /* of all trees, rank LR_FILE */
+extern uint64_t ramfs_secret; /* what names are hashed with; set before there is one */
+
+/* A node with no name yet, one reference and curproc's ownership, for dir (NULL: a new root);
+ * name: where it will be. NULL: no memory. */
+struct vnode *ramfs_node(struct vnode *dir, const char *name, size_t len, enum vtype type,
+			 uint32_t mode, const char *target);
+
+/* ramfs_dir.c: methods of ramfs_ops. */
+int ramfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp);
+int ramfs_create(struct vnode *dir, const char *name, size_t len, enum vtype type, uint32_t mode,
+		 const char *target, struct vnode **vpp);
+int ramfs_link(struct vnode *dir, const char *name, size_t len, struct vnode *vp);
+int ramfs_unlink(struct vnode *dir, const char *name, size_t len, bool rmdir);
+int ramfs_rename(struct nameidata *from, struct nameidata *to, int flags);
+int ramfs_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type);

@@ -1,0 +1,63 @@
+/*
+ * Credentials: who a process acts as. A struct ucred never changes once a process has it: who
+ * changes identity makes another one (FreeBSD's crcopy), and processes that fork share theirs.
+ *
+ * User 0 may all, others nothing of that: single capabilities (struct caps) are not asked for.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+struct proc;
+struct vnode;
+
+#define NGROUPS_MAX 65536
+
+/* Locks: (a) atomic; all else is constant once it is a process's. */
+struct ucred {
+	uint32_t cr_refs; /* (a) */
+	uint32_t cr_ruid, cr_uid, cr_svuid, cr_fsuid; /* real, effective, saved, for files */
+	uint32_t cr_rgid, cr_gid, cr_svgid, cr_fsgid;
+	uint32_t cr_ngroups;
+	uint32_t cr_groups[]; /* ascending */
+};
+
+/* The superuser's, which the first process begins with. */
+extern struct ucred root_cred;
+/* A copy with one reference and room for ngroups groups, as many as there are copied; NULL: no
+ * memory. */
+struct ucred *crcopy(const struct ucred *cr, uint32_t ngroups);
+void crhold(struct ucred *cr);
+void crfree(struct ucred *cr); /* NULL is allowed */
+
+/* What curthread acts as: constant, and valid until it asks again. A kernel thread is root. */
+const struct ucred *curcred(void);
+/* Curproc acts as cr, whose reference it gets, from now on. */
+void cred_set(struct ucred *cr);
+/* Until it is called with NULL, curthread (only) acts as cr, the caller's: access(2). */
+void cred_borrow(struct ucred *cr);
+/* p's, with a reference. */
+struct ucred *proc_cred(struct proc *p);
+
+/* Whether cr has the superuser's rights, and those over files. */
+static inline bool
+cr_privileged(const struct ucred *cr)
+{
+	return (cr->cr_uid == 0);
+}
+
+static inline bool
+cr_owns_all(const struct ucred *cr)
+{
+	return (cr->cr_fsuid == 0);
+}
+
+/* Is gid among cr's groups, for files? */
+bool cr_groupmember(const struct ucred *cr, uint32_t gid);
+/* May curproc send a signal to p? 0 or EPERM. */
+int cr_cansignal(struct proc *p);
+/*
+ * The credentials with which curproc runs the file vp: other ones than it has if that is setuid or
+ * setgid. NULL: no memory. *secure is what AT_SECURE says.
+ */
+struct ucred *cred_exec(struct vnode *vp, bool *secure);
