@@ -158,17 +158,23 @@ ramfs_read(struct vnode *vp, struct uio *uio, struct file *fp)
 	return (file_io(RAMNODE(vp)->rn_object, uio, size));
 }
 
-/* May what uio says be written? Its length becomes what a sealed file has room for. */
+/* Where what uio writes, something, may end; a file that may not grow takes whole pages only, as
+ * Linux's. EPERM, EFBIG. */
 static int
-write_check(struct vnode *vp, struct uio *uio)
+write_end(struct vnode *vp, const struct uio *uio, uint64_t *end)
 {
-	if (uio->uio_resid == 0)
-		return (0);
+	uint64_t start = uio->uio_offset;
+
 	if ((vp->v_seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0)
 		return (EPERM);
-	if ((vp->v_seals & F_SEAL_GROW) != 0 && uio->uio_offset + uio->uio_resid > vp->v_size)
-		return (EPERM);
-	return (uio->uio_offset >= FILE_SIZE_MAX ? EFBIG : 0);
+	if (start >= FILE_SIZE_MAX)
+		return (EFBIG);
+	*end = start + MIN(uio->uio_resid, FILE_SIZE_MAX - start);
+	if ((vp->v_seals & F_SEAL_GROW) != 0 && *end > vp->v_size) {
+		*end = trunc_page(vp->v_size);
+		return (start >= *end ? EPERM : 0);
+	}
+	return (0);
 }
 
 /* Writers take turns: an append finds the end where the one before left it. */
@@ -185,12 +191,11 @@ ramfs_write(struct vnode *vp, struct uio *uio, struct file *fp)
 	rw_wlock(&vp->v_lock);
 	if (fp != NULL && (fp->f_flags & O_APPEND) != 0)
 		uio->uio_offset = vp->v_size;
-	error = write_check(vp, uio);
-	if (error != 0 || uio->uio_resid == 0) {
+	error = resid != 0 ? write_end(vp, uio, &end) : 0;
+	if (error != 0 || resid == 0) {
 		rw_unlock(&vp->v_lock);
 		return (error);
 	}
-	end = uio->uio_offset + MIN(uio->uio_resid, FILE_SIZE_MAX - uio->uio_offset);
 	if (end > vp->v_size)
 		vm_object_set_size(object, atop(round_page(end)));
 	error = file_io(object, uio, end);

@@ -177,7 +177,7 @@ vn_create(struct nameidata *nd, enum vtype type, uint32_t mode, const char *targ
 	const struct vnodeops *ops = nd->nd_dir->v_ops;
 
 	return (ops->v_create == NULL
-		    ? EROFS
+		    ? ENOENT
 		    : ops->v_create(nd->nd_dir, nd->nd_last, nd->nd_len, type, mode, target, vpp));
 }
 
@@ -186,7 +186,7 @@ vn_mknod(struct nameidata *nd, enum vtype type, uint32_t mode, uint32_t rdev)
 {
 	const struct vnodeops *ops = nd->nd_dir->v_ops;
 	struct vnode *vp;
-	int error = ops->v_node == NULL ? EROFS : ops->v_node(nd->nd_dir, type, mode, &vp);
+	int error = ops->v_node == NULL ? ENOENT : ops->v_node(nd->nd_dir, type, mode, &vp);
 
 	if (error != 0)
 		return (error);
@@ -201,14 +201,20 @@ int
 vn_link(struct nameidata *nd, struct vnode *vp)
 {
 	const struct vnodeops *ops = nd->nd_dir->v_ops;
+	int error;
 
+	if (ops->v_link == NULL)
+		return (ENOENT);
 	if (nd->nd_dir->v_dev != vp->v_dev)
 		return (EXDEV);
 	if (vp->v_type == VDIR)
 		return (EPERM);
 	if (vp->v_nlink == 0 && !vp->v_tmpfile)
 		return (ENOENT);
-	return (ops->v_link == NULL ? EROFS : ops->v_link(nd->nd_dir, nd->nd_last, nd->nd_len, vp));
+	error = ops->v_link(nd->nd_dir, nd->nd_last, nd->nd_len, vp);
+	if (error == 0)
+		vp->v_tmpfile = false; /* once */
+	return (error);
 }
 
 int
@@ -216,7 +222,7 @@ vn_unlink(struct nameidata *nd, bool rmdir)
 {
 	const struct vnodeops *ops = nd->nd_dir->v_ops;
 
-	return (ops->v_unlink == NULL ? EROFS
+	return (ops->v_unlink == NULL ? EPERM
 				      : ops->v_unlink(nd->nd_dir, nd->nd_last, nd->nd_len, rmdir));
 }
 
@@ -228,6 +234,6 @@ vn_rename(struct nameidata *from, struct nameidata *to, int flags)
 	if (from->nd_dir->v_dev != to->nd_dir->v_dev)
 		return (EXDEV);
 	if (ops->v_rename == NULL || to->nd_dir->v_ops->v_rename != ops->v_rename)
-		return (EROFS);
+		return (EPERM);
 	return (ops->v_rename(from, to, flags));
 }

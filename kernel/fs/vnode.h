@@ -84,15 +84,15 @@ struct vnodeops {
 	uint32_t (*v_poll)(struct vnode *vp, struct file *fp, struct selfd *sfd);
 	/* Directory: find name (never "." or ".."); *vpp comes with a reference. ENOENT. */
 	int (*v_lookup)(struct vnode *dir, const char *name, size_t len, struct vnode **vpp);
-	/* Directory: make a file of that type; NULL: EROFS. target: of a symbolic link. */
+	/* Directory: make a file of that type; NULL: ENOENT. target: of a symbolic link. */
 	int (*v_create)(struct vnode *dir, const char *name, size_t len, enum vtype type,
 			uint32_t mode, const char *target, struct vnode **vpp);
 	/* Directory: the same without a name (O_TMPFILE); v_link may give it one. */
 	int (*v_node)(struct vnode *dir, enum vtype type, uint32_t mode, struct vnode **vpp);
-	/* Directory: one more name for vp, which is no directory; NULL: EROFS. */
+	/* Directory: one more name for vp, which is no directory; NULL: ENOENT. */
 	int (*v_link)(struct vnode *dir, const char *name, size_t len, struct vnode *vp);
 	int (*v_unlink)(struct vnode *dir, const char *name, size_t len,
-			bool rmdir); /* NULL: EROFS */
+			bool rmdir); /* NULL: EPERM */
 	/* Directory: the last component of from becomes that of to (RENAME_*). Both directories are
 	 * of one mount. */
 	int (*v_rename)(struct nameidata *from, struct nameidata *to, int flags);
@@ -131,7 +131,7 @@ struct vnode {
 	uint32_t v_refs; /* (a) */
 	int v_writers; /* (a) VREG: files open for writing, or, below 0, programs that run it */
 	uint32_t v_nlink; /* (t) */
-	bool v_tmpfile; /* (c) may be linked although it has no name */
+	bool v_tmpfile; /* (a) may be linked although it has no name */
 	uint32_t v_seals; /* (v) F_SEAL_*, of a memory file */
 	struct mtx v_mtx; /* rank LR_LEAF */
 	struct vattr v_attr; /* (m) */
@@ -191,8 +191,8 @@ int namei_last(struct vnode *cwd, const char *path, int how, struct nameidata *n
 void nd_release(struct nameidata *nd);
 /* Only the vnode is of interest: it comes with a reference, nd is let go. ENOENT, ENOTDIR. */
 int nd_vnode(struct nameidata *nd, struct vnode **vpp);
-/* Make, or make another name for vp of, or remove the last component; EROFS and what the file
- * system says. */
+/* Make, or make another name for vp of, or remove or move the last component. ENOENT or
+ * EPERM where nobody can, EXDEV, and what the file system says. */
 int vn_create(struct nameidata *nd, enum vtype type, uint32_t mode, const char *target,
 	      struct vnode **vpp);
 int vn_mknod(struct nameidata *nd, enum vtype type, uint32_t mode, uint32_t rdev);

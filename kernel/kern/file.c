@@ -76,12 +76,16 @@ fd_slot(struct filedesc *fdp, int fd)
 int
 fget(int fd, struct file **fpp)
 {
-	int error = fget_path(fd, fpp);
+	struct file *fp;
+	int error = fget_path(fd, &fp);
 
-	if (error != 0 || ((*fpp)->f_flags & O_PATH) == 0)
-		return (error);
-	fdrop(*fpp);
-	return (EBADF);
+	if (error == 0 && (fp->f_flags & O_PATH) != 0) {
+		fdrop(fp);
+		error = EBADF;
+	}
+	if (error == 0)
+		*fpp = fp;
+	return (error);
 }
 
 int

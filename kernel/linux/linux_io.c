@@ -133,7 +133,8 @@ seek_target(struct file *fp, int64_t offset, int whence, int64_t *target)
 	if (dev != NULL && dev->cd_sw->d_size != NULL)
 		size = dev->cd_sw->d_size(dev->cd_softc);
 	base[LINUX_SEEK_END] = size;
-	if (whence < 0 || whence > LINUX_SEEK_HOLE)
+	if (whence < 0 || whence > LINUX_SEEK_HOLE ||
+	    (fp->f_vnode->v_type == VDIR && whence > LINUX_SEEK_CUR))
 		return (EINVAL);
 	if (whence >= LINUX_SEEK_DATA && (offset < 0 || offset >= size))
 		return (ENXIO);

@@ -4,11 +4,14 @@
  */
 #include "harness.h"
 #include "fs/vnode.h"
+#include "kern/cred.h"
+#include "kern/lockf.h"
 #include "kern/machdep.h"
+#include "kern/random.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What uiomove and ramfs need of the kernel. User memory is ours; null pages are bad. */
+/* What vfs and ramfs need of the kernel. All are root, in one root directory. User memory is ours; null pages are bad. */
 static bool
 bad_user(const void *uaddr)
 {
@@ -37,6 +40,40 @@ uint64_t
 clock_wall(void)
 {
 	return (1);
+}
+
+struct vnode *
+proc_root(void)
+{
+	vref(rootvnode);
+	return (rootvnode);
+}
+
+const struct ucred *
+curcred(void)
+{
+	static const struct ucred root;
+
+	return (&root);
+}
+
+bool
+cr_groupmember(const struct ucred *cr, uint32_t gid)
+{
+	return (gid == cr->cr_fsgid);
+}
+
+void
+lockf_free(struct lockf_list *list)
+{
+	T_OK(list == NULL);
+}
+
+void
+random_bytes(void *buf, size_t len)
+{
+	for (uint8_t *p = buf; len > 0; p++, len--)
+		*p = rand() >> 8;
 }
 
 size_t
@@ -396,7 +433,7 @@ test_cpio(void)
 	expect_content("/h4", "not h1: another archive");
 	T_EQ(namei(NULL, "/h1", false, &vp), 0);
 	T_EQ(vp->v_nlink, 3);
-	T_EQ(vp->v_mode, 0644);
+	T_EQ(vp->v_attr.va_mode, 0644);
 	vrele(vp);
 	T_EQ(look("/etc", true), ENOENT);
 	T_EQ(look("/up", true), ENOENT);
@@ -447,13 +484,150 @@ test_cpio_memory_short(void)
 	}
 }
 
+/* --- directories with many names, which move -------------------------------------------------- */
+
+#define NAMES   600
+#define FOLDERS 3
+
+static struct vnode *folders[FOLDERS];
+static struct vnode *names[FOLDERS][NAMES]; /* what each name is, or NULL */
+
+static struct nameidata
+name_at(int folder, int i)
+{
+	struct nameidata nd = {.nd_dir = folders[folder]};
+
+	nd.nd_len = (size_t)snprintf(nd.nd_last, sizeof(nd.nd_last), "n%d", i);
+	return (nd);
+}
+
+static void
+move_one(int fa, int a, int fb, int b, int flags)
+{
+	struct vnode *from = names[fa][a], *to = names[fb][b];
+	struct nameidata nf = name_at(fa, a), nt = name_at(fb, b);
+	int error = vn_rename(&nf, &nt, flags);
+
+	if (from == NULL || (to == NULL && flags == RENAME_EXCHANGE)) {
+		T_EQ(error, ENOENT);
+		return;
+	}
+	if (to != NULL && flags == RENAME_NOREPLACE) {
+		T_EQ(error, EEXIST);
+		return;
+	}
+	T_EQ(error, 0);
+	if (from == to)
+		return;
+	names[fb][b] = from;
+	names[fa][a] = flags == RENAME_EXCHANGE ? to : NULL;
+}
+
+/* All names are found, and what readdir lists, once each, is they. */
+static void
+check_folder(int folder)
+{
+	struct vnode *dir = folders[folder], *vp;
+	uint64_t cookie = 2, last = 0, ino;
+	char name[NAME_MAX + 1];
+	int listed = 0, count = 0;
+	enum vtype type;
+
+	for (int i = 0; i < NAMES; i++) {
+		struct nameidata nd = name_at(folder, i);
+		int error = dir->v_ops->v_lookup(dir, nd.nd_last, nd.nd_len, &vp);
+
+		T_EQ(error, names[folder][i] != NULL ? 0 : ENOENT);
+		if (error == 0) {
+			T_OK(vp == names[folder][i]);
+			vrele(vp);
+			count++;
+		}
+	}
+	while (dir->v_ops->v_readdir(dir, &cookie, name, &ino, &type) == 0) {
+		T_OK(cookie > last);
+		last = cookie;
+		if (*name != 'n') /* the folder in this one */
+			continue;
+		T_EQ(names[folder][atoi(name + 1)]->v_ino, ino);
+		listed++;
+	}
+	T_EQ(listed, count);
+}
+
+static void
+test_many_names(void)
+{
+	T_EQ(ramfs_init(), 0);
+	for (int f = 0; f < FOLDERS; f++)
+		folders[f] = make((const char *[]){"/a", "/b", "/a/c"}[f], VDIR, NULL);
+	srand(7);
+	for (int step = 0; step < 30000; step++) {
+		int f = rand() % FOLDERS, i = rand() % NAMES, what = rand() % 8;
+		struct nameidata nd = name_at(f, i);
+
+		if (what < 4) {
+			int error = vn_create(&nd, VFIFO, 0644, NULL, &nd.nd_vp);
+
+			T_EQ(error, names[f][i] != NULL ? EEXIST : 0);
+			if (error == 0) {
+				names[f][i] = nd.nd_vp; /* its name holds it */
+				vrele(nd.nd_vp);
+			}
+		} else if (what < 6) {
+			T_EQ(vn_unlink(&nd, false), names[f][i] != NULL ? 0 : ENOENT);
+			names[f][i] = NULL;
+		} else {
+			move_one(f, i, rand() % FOLDERS, rand() % NAMES, rand() % 3);
+		}
+		if (step % 3000 == 0)
+			for (f = 0; f < FOLDERS; f++)
+				check_folder(f);
+	}
+	for (int f = 0; f < FOLDERS; f++) {
+		check_folder(f);
+		vrele(folders[f]);
+	}
+	fs_end();
+}
+
+static void
+test_moved_folder(void)
+{
+	struct nameidata from, to;
+	char text[64];
+	struct vnode *leaf;
+
+	T_EQ(ramfs_init(), 0);
+	vrele(make("/a", VDIR, NULL));
+	vrele(make("/a/b", VDIR, NULL));
+	vrele(make("/z", VDIR, NULL));
+	leaf = make("/a/b/leaf", VREG, NULL);
+	T_EQ(namei_last(NULL, "/a/b", NAMEI_NAME, &from), 0);
+	T_EQ(namei_last(NULL, "/z/moved", NAMEI_NAME, &to), 0);
+	T_EQ(vn_rename(&from, &to, 0), 0);
+	nd_release(&from);
+	nd_release(&to);
+	vnode_path(leaf, text, sizeof(text));
+	T_OK(strcmp(text, "/z/moved/leaf") == 0);
+	T_EQ(look("/z/moved/../moved/leaf", true), 0);
+	T_EQ(namei_last(NULL, "/z", NAMEI_NAME, &from), 0);
+	T_EQ(namei_last(NULL, "/z/moved/x", NAMEI_NAME, &to), 0);
+	T_EQ(vn_rename(&from, &to, 0), EINVAL);
+	nd_release(&from);
+	nd_release(&to);
+	vrele(leaf);
+	fs_end();
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct host_test tests[] = {
 	    TEST(test_names),        TEST(test_forty_links),       TEST(test_removed_directory),
 	    TEST(test_file_model),   TEST(test_file_limits),       TEST(test_cpio),
-	    TEST(test_cpio_damaged), TEST(test_cpio_memory_short),
+	    TEST(test_cpio_damaged), TEST(test_cpio_memory_short), TEST(test_many_names),
+	    TEST(test_moved_folder),
 	};
 
 	return (host_main(argc, argv, "fs", tests, nitems(tests), 4096));
