@@ -56,12 +56,12 @@ static int
 link_follow(struct vnode **vpp, const char *rest, char **buf)
 {
 	struct vnode *link = *vpp;
-	int error;
+	int error = EOPNOTSUPP;
 
 	*vpp = NULL;
 	if (link->v_ops->v_follow != NULL)
 		error = link->v_ops->v_follow(link, vpp);
-	else
+	if (error == EOPNOTSUPP)
 		error = link_expand(link, rest, buf);
 	vrele(link);
 	return (error);

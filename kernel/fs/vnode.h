@@ -110,8 +110,8 @@ struct vnodeops {
 	int (*v_seek)(struct vnode *vp, bool data, uint64_t *offset);
 	/* The target with a NUL. ENAMETOOLONG. */
 	int (*v_readlink)(struct vnode *vp, char *buf, size_t size);
-	/* A symbolic link that leads to a vnode whatever its text says, with a reference. May be
-	 * NULL. */
+	/* Symbolic link that leads to a vnode, which may have no name any more: *vpp comes with a
+	 * reference. EOPNOTSUPP, or a NULL method: go by v_readlink. */
 	int (*v_follow)(struct vnode *vp, struct vnode **vpp);
 	/* Regular file: its object, with a reference for the caller. NULL method: ENODEV. */
 	int (*v_object)(struct vnode *vp, vm_object_t *object);

@@ -125,6 +125,8 @@
 	X(161, chroot) \
 	X(162, sync) \
 	X(164, settimeofday) \
+	X(165, mount) \
+	X(166, umount2) \
 	X(170, sethostname) \
 	X(171, setdomainname) \
 	X(186, gettid) \
@@ -179,6 +181,7 @@
 	X(285, fallocate) \
 	X(292, dup3) \
 	X(302, prlimit64) \
+	X(303, name_to_handle_at) \
 	X(305, clock_adjtime) \
 	X(306, syncfs) \
 	X(309, getcpu) \
