@@ -59,7 +59,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run shell test test-host test-boot test-programs mutants bench bench-check image format format-check deps clean help
+.PHONY: all run gdb shell test test-host test-boot test-programs mutants bench bench-check image format format-check deps clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -71,6 +71,10 @@ run: all
 ## shell: a shell in it, on this terminal
 shell: all
 	$(Q)scripts/run $(RUNFLAGS) -- /bin/sh -l
+
+## gdb: boot halted under gdb, with the commands of scripts/gdb (RUNFLAGS="-- /bin/hello")
+gdb: all
+	$(Q)scripts/debug $(RUNFLAGS)
 
 ## test: all tests: test-host, then test-boot
 test: all test-programs

@@ -43,8 +43,9 @@ def address(text: str) -> int:
 
 
 def cast(addr: int, typename: str) -> gdb.Value:
-    """The object of that type at addr."""
+    """The object of that type at addr, all of which can be read."""
     try:
+        read(addr, gdb.lookup_type(typename).sizeof)
         return gdb.Value(addr).cast(gdb.lookup_type(typename).pointer()).dereference()
     except gdb.error as error:
         raise Problem(f"{typename} at {addr:#x}: {error}") from None

@@ -22,7 +22,7 @@ PG_FLAGS = {0x1: "fictitious", 0x2: "unmanaged", 0x4: "free-on-unhold", 0x8: "re
             0x10: "fake", 0x20: "block"}
 TYPES = ("anonymous", "vnode", "device", "mgtdevice", "phys")
 QUEUES = ("none", "inactive", "active")
-RADIX_BITS = 6
+RADIX_BITS, RADIX_MAX = 6, 11
 SHOWN = 12  # runs of pages of an object
 
 
@@ -101,6 +101,8 @@ def is_kernel_pointer(addr: int) -> bool:
 
 def show_entry(addr: int) -> None:
     e = kmem.cast(addr, "struct vm_map_entry") if is_kernel_pointer(addr) else entry_at(addr)
+    if number(e["start"]) & 0xFFF or number(e["end"]) & 0xFFF:
+        raise Problem(f"there is no vm_map_entry at {addr:#x}")
     print(f"struct vm_map_entry at {number(e.address):#x}")
     print("  " + entry_line(e))
     before = number(e["gap"])
@@ -226,7 +228,7 @@ def radix(node: gdb.Value, height: int, base: int = 0) -> Iterator[tuple[int, in
     """(index, pointer) of a radix tree."""
     if number(node) == 0 or height <= 0:
         return
-    if height > 11:
+    if height > RADIX_MAX:
         raise Problem(f"radix tree of height {height}: it is corrupted")
     slots = kmem.words(kmem.read(number(node["rn_slot"].address), 8 << RADIX_BITS))
     for i, slot in enumerate(slots):
@@ -304,6 +306,8 @@ def show_object(addr: int) -> None:
         if addr == 0:
             raise Problem("the entry has no object yet: nothing of it was touched")
     first = kmem.cast(addr, "struct vm_object").address
+    if number(first["type"]) >= len(TYPES) or number(first["rtree"]["rt_height"]) > RADIX_MAX:
+        raise Problem(f"there is no vm_object at {addr:#x}")
     for depth, obj in enumerate(kmem.chain(first, "backing_object", "shadow chain")):
         indent = "   " * depth
         arrow = "└─ behind it " if depth else ""
