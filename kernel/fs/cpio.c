@@ -208,7 +208,10 @@ set_attributes(struct vnode *vp, const struct entry *e)
 static int
 unpack_entry(const struct entry *e, struct link **links, char *path)
 {
-	struct uio uio = {(void *)e->data, e->field[F_SIZE], 0, true, true};
+	struct uio uio = {.uio_base = (void *)e->data,
+			  .uio_resid = e->field[F_SIZE],
+			  .uio_kernel = true,
+			  .uio_write = true};
 	struct vnode *vp = NULL;
 	struct nameidata nd;
 	int error;

@@ -189,7 +189,7 @@ ramfs_write(struct vnode *vp, struct uio *uio, struct file *fp)
 	if (vp->v_type != VREG)
 		return (EINVAL);
 	rw_wlock(&vp->v_lock);
-	if (fp != NULL && (fp->f_flags & O_APPEND) != 0)
+	if (uio->uio_append || (fp != NULL && (fp->f_flags & O_APPEND) != 0))
 		uio->uio_offset = vp->v_size;
 	error = resid != 0 ? write_end(vp, uio, &end) : 0;
 	if (error != 0 || resid == 0) {

@@ -5,8 +5,10 @@
 #include "fs/vnode.h"
 #include "kern/clock.h"
 #include "kern/errno.h"
+#include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/lockf.h"
+#include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
@@ -47,8 +49,10 @@ vnode_alloc(size_t size, const struct vnodeops *ops, enum vtype type, struct vno
 	vp->v_attr = (struct vattr){.va_atime = now, .va_mtime = now, .va_ctime = now};
 	vp->v_parent = parent != NULL ? parent : vp;
 	vp->v_mount = parent != NULL ? parent->v_mount : NULL;
-	vp->v_dev =
-	    parent != NULL ? parent->v_dev : __atomic_add_fetch(&last_dev, 1, __ATOMIC_RELAXED);
+	if (parent != NULL)
+		vp->v_dev = parent->v_dev;
+	else if (type == VDIR)
+		vp->v_dev = __atomic_add_fetch(&last_dev, 1, __ATOMIC_RELAXED);
 	if (parent != NULL)
 		vref(parent);
 	__atomic_fetch_add(&vnode_count, 1, __ATOMIC_RELAXED);
@@ -199,6 +203,15 @@ prepend(char *buf, size_t *at, const char *text)
 		buf[--*at] = text[len - 1];
 }
 
+/* What /proc calls a pipe, a socket, an eventfd. */
+static size_t
+name_anonymous(struct vnode *vp, char *buf, size_t size)
+{
+	if (vp->v_type == VANON)
+		return (MIN(strlcpy(buf, vp->v_name, size), size - 1));
+	return (MIN((size_t)ksnprintf(buf, size, "%s:[%lu]", vp->v_name, vp->v_ino), size - 1));
+}
+
 size_t
 vnode_path(struct vnode *vp, char *buf, size_t size)
 {
@@ -208,6 +221,8 @@ vnode_path(struct vnode *vp, char *buf, size_t size)
 	buf[at] = '\0';
 	if (vp->v_nlink == 0)
 		prepend(buf, &at, " (deleted)");
+	if (vp->v_type != VDIR && vp->v_parent == vp)
+		return (name_anonymous(vp, buf, size));
 	mtx_lock(&name_mtx);
 	for (; vp != root && vp->v_parent != vp && at > 0; vp = vp->v_parent) {
 		prepend(buf, &at, vp->v_name);
@@ -221,6 +236,45 @@ vnode_path(struct vnode *vp, char *buf, size_t size)
 	return (size - 1 - at);
 }
 
+/* How many of len bytes lie together at uio_base, after a step to the next piece if need be. */
+static size_t
+uio_piece(struct uio *uio, size_t len)
+{
+	if (uio->uio_next == NULL)
+		return (len);
+	for (; uio->uio_left == 0; uio->uio_next++) {
+		uio->uio_base = uio->uio_next->iov_base;
+		uio->uio_left = uio->uio_next->iov_len;
+	}
+	return (MIN(len, uio->uio_left));
+}
+
+/* uiomove to or from another file: splice, sendfile. */
+static int
+uiomove_file(void *p, size_t len, struct uio *uio)
+{
+	static const char zeros[PAGE_SIZE];
+	struct uio other = {.uio_offset = *uio->uio_pos,
+			    .uio_kernel = true,
+			    .uio_write = !uio->uio_write,
+			    .uio_nowait = uio->uio_file_nowait};
+	size_t n, moved;
+	int error;
+
+	do {
+		n = p == NULL ? MIN(len, sizeof(zeros)) : len;
+		other.uio_base = p == NULL ? (void *)zeros : p;
+		other.uio_resid = n;
+		error = vn_io(uio->uio_file->f_vnode, &other, uio->uio_file);
+		moved = n - other.uio_resid;
+		len -= moved;
+		uio->uio_resid -= moved;
+		uio->uio_offset += moved;
+	} while (error == 0 && p == NULL && len > 0 && moved > 0);
+	*uio->uio_pos = other.uio_offset;
+	return (error);
+}
+
 int
 uiomove(void *p, size_t len, struct uio *uio)
 {
@@ -228,10 +282,14 @@ uiomove(void *p, size_t len, struct uio *uio)
 	size_t n;
 	int error = 0;
 
+	if (uio->uio_file != NULL && len > 0)
+		return (uiomove_file(p, len, uio));
 	for (; len > 0; len -= n) {
+		n = uio_piece(uio, len);
 		user = uio->uio_base;
 		/* Page by page, so that it is known how far a copy that fails has come. */
-		n = uio->uio_kernel ? len : MIN(len, PAGE_SIZE - ((uintptr_t)user & PAGE_MASK));
+		if (!uio->uio_kernel)
+			n = MIN(n, PAGE_SIZE - ((uintptr_t)user & PAGE_MASK));
 		if (thread_killed())
 			return (EINTR);
 		if (uio->uio_kernel && p == NULL)
@@ -245,6 +303,7 @@ uiomove(void *p, size_t len, struct uio *uio)
 		if (error != 0)
 			return (error);
 		uio->uio_base = (char *)user + n;
+		uio->uio_left -= n;
 		uio->uio_resid -= n;
 		uio->uio_offset += n;
 		p = p == NULL ? NULL : (char *)p + n;

@@ -18,13 +18,27 @@ struct lockf_list;
 #define PATH_MAX     4096 /* bytes of a path, with it */
 #define SYMLINKS_MAX 40 /* followed in one path */
 
-/* Where data goes to or comes from; uiomove advances it. */
+struct iovec {
+	void *iov_base;
+	size_t iov_len;
+};
+
+/* Where data goes to or comes from, in one piece or several; uiomove advances it. */
 struct uio {
 	void *uio_base; /* user address, or kernel when uio_kernel */
-	size_t uio_resid; /* bytes left */
+	size_t uio_resid; /* bytes left, in all pieces */
 	uint64_t uio_offset; /* in the file */
 	bool uio_kernel;
 	bool uio_write; /* data flows from uio into the file */
+	bool uio_nowait; /* EAGAIN rather than wait, as for a file that is O_NONBLOCK */
+	bool uio_append; /* as for a file that is O_APPEND */
+	const struct iovec *uio_next; /* the pieces after this one; NULL: it is the only one, */
+	size_t uio_left; /* else bytes left in this one */
+	/* Not NULL: the other side is no memory but this file, at *uio_pos, which moves. Its own
+	 * errors are uiomove's; when it is read from and ends, less moves than was asked for. */
+	struct file *uio_file;
+	uint64_t *uio_pos;
+	bool uio_file_nowait; /* uio_nowait for it */
 };
 /*
  * Move len (<= uio_resid) bytes between p and the uio; p NULL: zeros to the uio. 0, EINTR when
@@ -142,7 +156,7 @@ struct vnode {
 	uint32_t v_rdev; /* (c) VCHR, VBLK: major << 8 | minor */
 	struct mount *v_mount; /* (c) NULL: VANON's */
 	struct cdev *v_cdev; /* (a) VCHR: set by its first open */
-	void *v_data; /* VFIFO, VSOCK: theirs who made v_ops */
+	void *v_data; /* VFIFO (v), VSOCK (unp_lock): theirs who made v_ops */
 	struct lockf_list *v_lockf; /* (l) NULL: never locked */
 	/* The directory that it is in, or was last, referenced; a root is its own. */
 	struct vnode *v_parent; /* (n) */
@@ -151,7 +165,7 @@ struct vnode {
 /*
  * A vnode with one reference, zeroed but for its type, names, number (a new one), owner, link count
  * of 1 and times; size >= sizeof(struct vnode) leaves room for the file system's own. NULL: ENOMEM.
- * parent NULL: a new root.
+ * parent NULL: a new root, or what is no directory and in none.
  */
 struct vnode *vnode_alloc(size_t size, const struct vnodeops *ops, enum vtype type,
 			  struct vnode *parent, const char *name, size_t len);

@@ -198,6 +198,8 @@ exec_image(struct vnode *vp, const char *path, bool reachable, struct image_args
 		error = imgp.ip_cred == NULL ? ENOMEM : proc_single();
 	}
 	if (error == 0)
+		error = fd_unshare();
+	if (error == 0)
 		error = exec_load(&imgp, elf, p);
 	if (error == 0) {
 		take_name(p, &imgp);

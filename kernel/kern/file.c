@@ -2,6 +2,7 @@
  * Open files and descriptor tables. Owns the count of open files.
  */
 #include "kern/file.h"
+#include "kern/epoll.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/lockf.h"
@@ -10,29 +11,42 @@
 #include "kern/string.h"
 #include "kern/sysctl.h"
 #include "fs/vnode.h"
+#include "vm/vm_page.h"
 
-struct fdent {
-	struct file *fe_file; /* NULL: free */
-	bool fe_cloexec;
+#define WORD 64 /* descriptors that lie together, with a bit each in a word */
+
+struct fdword {
+	uint64_t fw_used; /* (l) */
+	uint64_t fw_cloexec; /* (l) */
+	struct file **fw_files; /* (l) WORD of them; NULL: none was ever used */
 };
-/* Locks: (l) fd_lock */
+/* Locks: (l) fd_lock  (a) atomic */
 struct filedesc {
 	struct rwlock fd_lock; /* rank LR_FILE */
-	struct fdent *fd_table; /* (l) */
-	int fd_size; /* (l) slots in fd_table; it grows by doubling */
+	uint32_t fd_refs; /* (a) processes */
+	struct fdword *fd_words; /* (l) */
+	int fd_nwords; /* (l) it grows by doubling */
+	int fd_full; /* (l) in the words below it none is free */
 };
 
 static uint64_t file_count;
 STAT(files, file_count);
 
+/* A file, its vnode and what is behind it take about a kilobyte: a quarter of the memory at most. */
+static uint64_t
+files_max(void)
+{
+	return (vm_cnt.v_page_count);
+}
+
 int
 file_open(struct vnode *vp, uint32_t flags, struct file **fpp)
 {
-	struct file *fp = kmalloc(sizeof(*fp), M_ZERO);
+	struct file *fp = file_count < files_max() ? kmalloc(sizeof(*fp), M_ZERO) : NULL;
 	int error = 0;
 
 	if (fp == NULL)
-		return (ENOMEM);
+		return (file_count < files_max() ? ENOMEM : ENFILE);
 	fp->f_refs = 1;
 	fp->f_flags = flags;
 	fp->f_vnode = vp;
@@ -48,6 +62,28 @@ file_open(struct vnode *vp, uint32_t flags, struct file **fpp)
 	return (0);
 }
 
+int
+file_install(struct vnode *vp, uint32_t flags, int *fd)
+{
+	struct file *fp;
+	int error = vp == NULL ? ENOMEM : file_open(vp, flags & ~(uint32_t)O_CLOEXEC, &fp);
+
+	if (error != 0) {
+		vrele(vp);
+		return (error);
+	}
+	error = fd_install(curproc->p_fd, fp, 0, (flags & O_CLOEXEC) != 0, fd);
+	if (error != 0)
+		fdrop(fp);
+	return (error);
+}
+
+void
+fref(struct file *fp)
+{
+	__atomic_fetch_add(&fp->f_refs, 1, __ATOMIC_RELAXED);
+}
+
 void
 fdrop(struct file *fp)
 {
@@ -55,6 +91,7 @@ fdrop(struct file *fp)
 
 	if (__atomic_sub_fetch(&fp->f_refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
+	epoll_forget(fp);
 	if ((fp->f_flags & O_PATH) == 0 && vp->v_ops->v_close != NULL)
 		vp->v_ops->v_close(vp, fp);
 	lockf_release(vp, fp);
@@ -63,14 +100,16 @@ fdrop(struct file *fp)
 	__atomic_fetch_sub(&file_count, 1, __ATOMIC_RELAXED);
 }
 
-/* The slot of an open descriptor, or NULL; the table is locked. */
-static struct fdent *
-fd_slot(struct filedesc *fdp, int fd)
+/* --- the table -------------------------------------------------------------------------------- */
+
+/* What an open descriptor is, or NULL; the table is locked. */
+static struct file *
+fd_file(struct filedesc *fdp, int fd)
 {
 	rw_assert_locked(&fdp->fd_lock);
-	if (fd < 0 || fd >= fdp->fd_size || fdp->fd_table[fd].fe_file == NULL)
+	if (fd < 0 || fd / WORD >= fdp->fd_nwords || fdp->fd_words[fd / WORD].fw_files == NULL)
 		return (NULL);
-	return (&fdp->fd_table[fd]);
+	return (fdp->fd_words[fd / WORD].fw_files[fd % WORD]);
 }
 
 int
@@ -92,16 +131,27 @@ int
 fget_path(int fd, struct file **fpp)
 {
 	struct filedesc *fdp = curproc->p_fd;
-	struct fdent *fe;
+	struct file *fp;
 
 	rw_rlock(&fdp->fd_lock);
-	fe = fd_slot(fdp, fd);
-	if (fe != NULL) {
-		*fpp = fe->fe_file;
-		__atomic_fetch_add(&fe->fe_file->f_refs, 1, __ATOMIC_RELAXED);
-	}
+	fp = fd_file(fdp, fd);
+	if (fp != NULL)
+		fref(fp);
 	rw_unlock(&fdp->fd_lock);
-	return (fe != NULL ? 0 : EBADF);
+	*fpp = fp;
+	return (fp != NULL ? 0 : EBADF);
+}
+
+int
+fd_limit(void)
+{
+	return (FD_DEFAULT);
+}
+
+int
+fd_bound(struct filedesc *fdp)
+{
+	return (__atomic_load_n(&fdp->fd_nwords, __ATOMIC_RELAXED) * WORD);
 }
 
 /* A descriptor of fp's goes: with it, POSIX says, all locks that the process has on the file. */
@@ -117,90 +167,171 @@ fd_alloc(void)
 {
 	struct filedesc *fdp = kmalloc(sizeof(*fdp), M_ZERO);
 
-	if (fdp != NULL)
-		rw_init(&fdp->fd_lock, "descriptors", LR_FILE);
+	if (fdp == NULL)
+		return (NULL);
+	rw_init(&fdp->fd_lock, "descriptors", LR_FILE);
+	fdp->fd_refs = 1;
 	return (fdp);
+}
+
+void
+fd_ref(struct filedesc *fdp)
+{
+	__atomic_fetch_add(&fdp->fd_refs, 1, __ATOMIC_RELAXED);
 }
 
 void
 fd_free(struct filedesc *fdp)
 {
-	for (int fd = 0; fd < fdp->fd_size; fd++)
-		if (fdp->fd_table[fd].fe_file != NULL)
-			file_close(fdp, fdp->fd_table[fd].fe_file);
-	kfree(fdp->fd_table);
+	if (__atomic_sub_fetch(&fdp->fd_refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	for (int fd = -1; (fd = fd_next(fdp, fd + 1)) >= 0;)
+		fd_close(fdp, fd);
+	for (int i = 0; i < fdp->fd_nwords; i++)
+		kfree(fdp->fd_words[i].fw_files);
+	kfree(fdp->fd_words);
 	kfree(fdp);
 }
 
-/* Make room for descriptor fd, which is below FD_MAX. */
+/* Make room for descriptor fd. */
 static int
 fd_grow(struct filedesc *fdp, int fd)
 {
-	struct fdent *table;
-	int size = MAX(fdp->fd_size, 16);
+	struct fdword *words, *fw;
+	int n = MAX(fdp->fd_nwords, 1);
 
 	rw_assert_wlocked(&fdp->fd_lock);
-	if (fd < fdp->fd_size)
-		return (0);
-	while (size <= fd)
-		size *= 2;
-	table = kmalloc(size * sizeof(*table), M_ZERO);
-	if (table == NULL)
-		return (ENOMEM);
-	memcpy(table, fdp->fd_table, fdp->fd_size * sizeof(*table));
-	kfree(fdp->fd_table);
-	fdp->fd_table = table;
-	fdp->fd_size = size;
-	return (0);
+	while (n <= fd / WORD)
+		n *= 2;
+	if (n > fdp->fd_nwords) {
+		words = kmalloc(n * sizeof(*words), M_ZERO);
+		if (words == NULL)
+			return (ENOMEM);
+		memcpy(words, fdp->fd_words, fdp->fd_nwords * sizeof(*words));
+		kfree(fdp->fd_words);
+		fdp->fd_words = words;
+		fdp->fd_nwords = n;
+	}
+	fw = &fdp->fd_words[fd / WORD];
+	if (fw->fw_files == NULL)
+		fw->fw_files = kmalloc(WORD * sizeof(*fw->fw_files), M_ZERO);
+	return (fw->fw_files != NULL ? 0 : ENOMEM);
+}
+
+/* Descriptor fd, for which there is room, is fp (NULL: free) from now on. */
+static void
+fd_set(struct filedesc *fdp, int fd, struct file *fp, bool cloexec)
+{
+	struct fdword *fw = &fdp->fd_words[fd / WORD];
+	uint64_t bit = 1ul << fd % WORD;
+
+	rw_assert_wlocked(&fdp->fd_lock);
+	fw->fw_files[fd % WORD] = fp;
+	fw->fw_used = fp != NULL ? fw->fw_used | bit : fw->fw_used & ~bit;
+	fw->fw_cloexec = cloexec ? fw->fw_cloexec | bit : fw->fw_cloexec & ~bit;
+	if (fp == NULL)
+		fdp->fd_full = MIN(fdp->fd_full, fd / WORD);
+}
+
+/* Word i again in a new table. */
+static bool
+word_copy(struct filedesc *fdp, const struct fdword *fw, int i)
+{
+	if (fw->fw_used == 0)
+		return (true);
+	if (fd_grow(fdp, i * WORD) != 0)
+		return (false);
+	for (int bit = 0; bit < WORD; bit++) {
+		if (fw->fw_files[bit] == NULL)
+			continue;
+		fref(fw->fw_files[bit]);
+		fd_set(fdp, i * WORD + bit, fw->fw_files[bit], (fw->fw_cloexec >> bit & 1) != 0);
+	}
+	return (true);
 }
 
 struct filedesc *
 fd_copy(struct filedesc *from)
 {
 	struct filedesc *fdp = fd_alloc();
+	bool ok = true;
 
 	if (fdp == NULL)
 		return (NULL);
 	rw_rlock(&from->fd_lock);
-	fdp->fd_table = kmalloc(from->fd_size * sizeof(*fdp->fd_table), 0);
-	if (fdp->fd_table != NULL) {
-		fdp->fd_size = from->fd_size;
-		memcpy(fdp->fd_table, from->fd_table, from->fd_size * sizeof(*fdp->fd_table));
-	}
-	for (int fd = 0; fd < fdp->fd_size; fd++)
-		if (fdp->fd_table[fd].fe_file != NULL)
-			__atomic_fetch_add(&fdp->fd_table[fd].fe_file->f_refs, 1, __ATOMIC_RELAXED);
+	rw_wlock(&fdp->fd_lock);
+	for (int i = 0; i < from->fd_nwords && ok; i++)
+		ok = word_copy(fdp, &from->fd_words[i], i);
+	fdp->fd_full = ok ? from->fd_full : 0;
+	rw_unlock(&fdp->fd_lock);
 	rw_unlock(&from->fd_lock);
-	if (fdp->fd_table != NULL)
+	if (ok)
 		return (fdp);
-	kfree(fdp);
+	fd_free(fdp);
 	return (NULL);
+}
+
+int
+fd_unshare(void)
+{
+	struct proc *p = curproc;
+	struct filedesc *old = p->p_fd, *fdp;
+	bool threads = TAILQ_FIRST(&p->p_threads) != TAILQ_LAST(&p->p_threads, threadlist);
+
+	if (threads)
+		return (EINVAL);
+	if (__atomic_load_n(&old->fd_refs, __ATOMIC_RELAXED) == 1)
+		return (0);
+	fdp = fd_copy(old);
+	if (fdp == NULL)
+		return (ENOMEM);
+	rw_wlock(&p->p_lock);
+	p->p_fd = fdp;
+	rw_unlock(&p->p_lock);
+	fd_free(old);
+	return (0);
 }
 
 void
 fd_exec(struct filedesc *fdp)
 {
-	for (int fd = 0; fd < fdp->fd_size;
-	     fd++) /* nobody else uses the table: one thread is left */
-		if (fdp->fd_table[fd].fe_file != NULL && fdp->fd_table[fd].fe_cloexec)
+	bool cloexec;
+
+	for (int fd = -1; (fd = fd_next(fdp, fd + 1)) >= 0;)
+		if (fd_cloexec(fdp, fd, -1, &cloexec) == 0 && cloexec)
 			fd_close(fdp, fd);
+}
+
+/* The lowest free descriptor from min on. */
+static int
+fd_lowest(struct filedesc *fdp, int min)
+{
+	int i = MAX(min / WORD, fdp->fd_full);
+	uint64_t used;
+
+	for (;; i++) {
+		used = i < fdp->fd_nwords ? fdp->fd_words[i].fw_used : 0;
+		if (i == min / WORD)
+			used |= (1ul << min % WORD) - 1;
+		if (used != UINT64_MAX)
+			return (i * WORD + __builtin_ctzl(~used));
+		if (i == fdp->fd_full && fdp->fd_words[i].fw_used == UINT64_MAX)
+			fdp->fd_full++;
+	}
 }
 
 int
 fd_install(struct filedesc *fdp, struct file *fp, int min, bool cloexec, int *fd)
 {
-	int i = min, error;
+	int limit = fd_limit(), error;
 
-	if (min < 0 || min >= FD_MAX)
-		return (EINVAL);
+	if (min < 0 || min >= limit)
+		return (min == 0 ? EMFILE : EINVAL);
 	rw_wlock(&fdp->fd_lock);
-	while (fd_slot(fdp, i) != NULL)
-		i++;
-	error = i >= FD_MAX ? EMFILE : fd_grow(fdp, i);
-	if (error == 0) {
-		fdp->fd_table[i] = (struct fdent){fp, cloexec};
-		*fd = i;
-	}
+	*fd = fd_lowest(fdp, min);
+	error = *fd >= limit ? EMFILE : fd_grow(fdp, *fd);
+	if (error == 0)
+		fd_set(fdp, *fd, fp, cloexec);
 	rw_unlock(&fdp->fd_lock);
 	return (error);
 }
@@ -211,13 +342,13 @@ fd_replace(struct filedesc *fdp, struct file *fp, int fd, bool cloexec)
 	struct file *old = NULL;
 	int error;
 
-	if (fd < 0 || fd >= FD_MAX)
+	if (fd < 0 || fd >= fd_limit())
 		return (EBADF);
 	rw_wlock(&fdp->fd_lock);
 	error = fd_grow(fdp, fd);
 	if (error == 0) {
-		old = fdp->fd_table[fd].fe_file;
-		fdp->fd_table[fd] = (struct fdent){fp, cloexec};
+		old = fd_file(fdp, fd);
+		fd_set(fdp, fd, fp, cloexec);
 	}
 	rw_unlock(&fdp->fd_lock);
 	if (old != NULL)
@@ -228,15 +359,12 @@ fd_replace(struct filedesc *fdp, struct file *fp, int fd, bool cloexec)
 int
 fd_close(struct filedesc *fdp, int fd)
 {
-	struct file *fp = NULL;
-	struct fdent *fe;
+	struct file *fp;
 
 	rw_wlock(&fdp->fd_lock);
-	fe = fd_slot(fdp, fd);
-	if (fe != NULL) {
-		fp = fe->fe_file;
-		fe->fe_file = NULL;
-	}
+	fp = fd_file(fdp, fd);
+	if (fp != NULL)
+		fd_set(fdp, fd, NULL, false);
 	rw_unlock(&fdp->fd_lock);
 	if (fp == NULL)
 		return (EBADF);
@@ -247,16 +375,32 @@ fd_close(struct filedesc *fdp, int fd)
 int
 fd_cloexec(struct filedesc *fdp, int fd, int set, bool *cloexec)
 {
-	struct fdent *fe;
+	struct file *fp;
 
 	rw_wlock(&fdp->fd_lock);
-	fe = fd_slot(fdp, fd);
-	if (fe != NULL) {
-		*cloexec = fe->fe_cloexec;
-		fe->fe_cloexec = set >= 0 ? set != 0 : fe->fe_cloexec;
+	fp = fd_file(fdp, fd);
+	if (fp != NULL)
+		*cloexec = (fdp->fd_words[fd / WORD].fw_cloexec >> fd % WORD & 1) != 0;
+	if (fp != NULL && set >= 0)
+		fd_set(fdp, fd, fp, set != 0);
+	rw_unlock(&fdp->fd_lock);
+	return (fp != NULL ? 0 : EBADF);
+}
+
+int
+fd_next(struct filedesc *fdp, int fd)
+{
+	uint64_t used = 0;
+	int i = fd / WORD;
+
+	rw_rlock(&fdp->fd_lock);
+	for (; i < fdp->fd_nwords && used == 0; i++) {
+		used = fdp->fd_words[i].fw_used;
+		if (i == fd / WORD)
+			used &= UINT64_MAX << fd % WORD;
 	}
 	rw_unlock(&fdp->fd_lock);
-	return (fe != NULL ? 0 : EBADF);
+	return (used != 0 ? (i - 1) * WORD + __builtin_ctzl(used) : -1);
 }
 
 int
@@ -275,7 +419,7 @@ fd_open_console(struct filedesc *fdp)
 		return (error);
 	}
 	for (int i = 0; i < 3 && error == 0; i++) {
-		fp->f_refs++; /* nobody else knows of it yet */
+		fref(fp);
 		error = fd_install(fdp, fp, 0, false, &fd);
 		if (error != 0)
 			fdrop(fp);

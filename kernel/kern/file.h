@@ -5,10 +5,13 @@
 
 #include "kern/types.h"
 #include "kern/lock.h"
+#include <sys/queue.h>
 
+struct epitem;
 struct vnode;
 
-#define FD_MAX 1024 /* descriptors of a process (RLIMIT_NOFILE); EMFILE past it */
+#define FD_MAX     1048576 /* descriptors that a process may be allowed (RLIMIT_NOFILE) */
+#define FD_DEFAULT 1024 /* that it is allowed unless told otherwise */
 
 /* f_flags: open(2)'s, with Linux's values because they cross the system-call boundary. */
 enum {
@@ -21,6 +24,7 @@ enum {
 	O_TRUNC = 01000,
 	O_APPEND = 02000,
 	O_NONBLOCK = 04000,
+	O_DIRECT = 040000,
 	O_DIRECTORY = 0200000,
 	O_NOFOLLOW = 0400000,
 	O_CLOEXEC = 02000000,
@@ -33,6 +37,15 @@ enum {
 	O_TMPFILE = 020000000, /* with O_DIRECTORY */
 };
 
+/* ioctls of any file, and FIONREAD (bytes that can be read) of those that have a v_ioctl for it. */
+enum {
+	FIONREAD = 0x541b,
+	FIONBIO = 0x5421,
+	FIONCLEX = 0x5450,
+	FIOCLEX,
+	FIOASYNC,
+};
+
 /* Locks: (c) constant  (a) atomic  (f) f_lock */
 struct file {
 	uint32_t f_refs; /* (a) */
@@ -42,24 +55,35 @@ struct file {
 	    f_lock; /* rank LR_FPOS: held over each use of the position, so they take turns */
 	uint64_t f_offset; /* (f) */
 	void *f_data; /* its vnode's v_open set it, whose it is */
+	LIST_HEAD(, epitem) f_epitems; /* epoll's lock: which epolls watch it */
+	int f_owner; /* (a) F_SETOWN: who is to be told of SIGIO and SIGURG */
+	int f_inflight; /* uipc_usrreq.c's lock: how many times it waits in a socket's queue */
 };
 #define file_readable(fp) (((fp)->f_flags & O_ACCMODE) != O_WRONLY)
 #define file_writable(fp) (((fp)->f_flags & O_ACCMODE) != O_RDONLY)
 
-/* Open vp, whose reference goes to the file on success. ENOMEM, or what the device says. */
+/* Open vp, whose reference goes to the file on success. ENOMEM, ENFILE (the files of all processes
+ * fill too much memory), or what the device says. */
 int file_open(struct vnode *vp, uint32_t flags, struct file **fpp);
+/* The same for a new vnode that is in no directory, and a descriptor for it. vp NULL: ENOMEM. The
+ * vnode's reference goes even on failure. flags: open's, O_CLOEXEC for the descriptor. */
+int file_install(struct vnode *vp, uint32_t flags, int *fd);
 /* The open file that fd is in curproc, with a reference; EBADF. */
 int fget(int fd, struct file **fpp);
 /* The same also of one opened with O_PATH. */
 int fget_path(int fd, struct file **fpp);
+void fref(struct file *fp);
 void fdrop(struct file *fp);
 
-/* An empty table, or NULL; and its end, which closes all. */
+/* An empty table, or NULL. One reference, or one more; the last fd_free closes all. */
 struct filedesc *fd_alloc(void);
+void fd_ref(struct filedesc *fdp);
 void fd_free(struct filedesc *fdp);
 /* A table with the same open files, or NULL; close those that exec does not keep. */
 struct filedesc *fd_copy(struct filedesc *from);
 void fd_exec(struct filedesc *fdp);
+/* Curproc's table is its own from now on. EINVAL: its threads share it; ENOMEM. */
+int fd_unshare(void);
 /* Descriptors 0, 1 and 2 on /dev/console. */
 int fd_open_console(struct filedesc *fdp);
 /* Give fp the lowest free descriptor from min on; the caller's reference goes to the table on
@@ -70,3 +94,9 @@ int fd_replace(struct filedesc *fdp, struct file *fp, int fd, bool cloexec);
 int fd_close(struct filedesc *fdp, int fd);
 /* Tells in *cloexec whether exec closes fd, and sets it so when set >= 0. EBADF. */
 int fd_cloexec(struct filedesc *fdp, int fd, int set, bool *cloexec);
+/* The least open descriptor >= fd, or -1. */
+int fd_next(struct filedesc *fdp, int fd);
+/* How many descriptors curproc may have: they are below this number. */
+int fd_limit(void);
+/* Past every descriptor that was ever open. */
+int fd_bound(struct filedesc *fdp);

@@ -55,7 +55,10 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 	rw_unlock(&parent->p_lock);
 	if (args->clear_handlers)
 		signal_exec(p);
-	p->p_fd = fd_copy(parent->p_fd);
+	if (args->share_files)
+		fd_ref(p->p_fd = parent->p_fd);
+	else
+		p->p_fd = fd_copy(parent->p_fd);
 	if (p->p_fd == NULL)
 		return (ENOMEM);
 	if (args->share_vm)

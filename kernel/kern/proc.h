@@ -157,6 +157,7 @@ void proc_ast(void);
 struct fork_args {
 	bool thread; /* of this process; else a process */
 	bool share_vm; /* a process in the same address space */
+	bool share_files; /* a process with the same table of descriptors */
 	bool vfork; /* return once the child has execed or ended */
 	bool set_tls;
 	bool
@@ -250,6 +251,10 @@ void signal_send(struct proc *p, struct thread *td, int sig);
 void signal_send_locked(struct proc *p, struct thread *td, int sig);
 /* Change curthread's mask; what that lets through is acted on. */
 void signal_setmask(uint64_t mask);
+/* The same for the time of one system call (ppoll): signal_restoremask undoes it. error: what the
+ * call ends with. */
+void signal_tempmask(uint64_t mask);
+void signal_restoremask(int error);
 /* Act on the signals that wait for curthread and are not blocked. */
 void signal_ast(void);
 /* What stays of p's actions when it execs: handlers do not. */

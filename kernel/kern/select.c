@@ -5,7 +5,7 @@
 #include "kern/lock.h"
 #include "kern/panic.h"
 
-static struct mtx selinfo_lock = MTX_INITIALIZER("selinfo", LR_LEAF);
+struct mtx selinfo_lock = MTX_INITIALIZER("selinfo", LR_LEAF);
 
 void
 selrecord(struct selinfo *si, struct selfd *sfd)
@@ -38,13 +38,25 @@ selforget(struct selfd *sfd)
 }
 
 void
-selwakeup(struct selinfo *si, uint32_t events)
+selwakeup_locked(struct selinfo *si, uint32_t events)
 {
 	struct selfd *sfd;
 
-	mtx_lock(&selinfo_lock);
+	mtx_assert_owned(&selinfo_lock);
 	LIST_FOREACH (sfd, &si->si_waits, sf_link)
 		sfd->sf_notify(sfd, events);
+}
+
+/* Nobody waits, mostly. One who looks now has recorded itself before, or will see what has become
+ * true before we were called: the fence orders the one against the other. */
+void
+selwakeup(struct selinfo *si, uint32_t events)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__predict_true(LIST_EMPTY(&si->si_waits)))
+		return;
+	mtx_lock(&selinfo_lock);
+	selwakeup_locked(si, events);
 	mtx_unlock(&selinfo_lock);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kern/types.h"
+#include "kern/lock.h"
 #include <sys/queue.h>
 
 /* As poll(2)'s, with Linux's values because they cross the system-call boundary. */
@@ -19,6 +20,7 @@ enum {
 	POLLRDBAND = 0x80,
 	POLLWRNORM = 0x100,
 	POLLWRBAND = 0x200,
+	POLLMSG = 0x400,
 	POLLRDHUP = 0x2000,
 	POLL_ALWAYS = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, /* of a file that never waits */
 };
@@ -36,6 +38,8 @@ struct selfd {
 	void (*sf_notify)(struct selfd *sfd, uint32_t events); /* (c) */
 };
 
+/* The selinfo lock, a leaf. */
+extern struct mtx selinfo_lock;
 /* For v_poll: sfd waits for si, until selforget. Sfd NULL: only looking. */
 void selrecord(struct selinfo *si, struct selfd *sfd);
 /* Sfd, recorded or not, waits no more; its sf_notify does not run any longer. */
@@ -43,5 +47,7 @@ void selforget(struct selfd *sfd);
 /* Tell who waits for si that some of events (POLL*) have become true. From anywhere, interrupts
  * too. */
 void selwakeup(struct selinfo *si, uint32_t events);
+/* The same from a sf_notify. */
+void selwakeup_locked(struct selinfo *si, uint32_t events);
 /* Si goes away: nobody waits for it. */
 void seldestroy(struct selinfo *si);

@@ -4,6 +4,7 @@
  * Handlers cannot be called yet: a process dies of a signal that it has a handler for, and the log
  * says so.
  */
+#include "kern/errno.h"
 #include "kern/log.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
@@ -104,6 +105,22 @@ signal_setmask(uint64_t mask)
 	if (((td->td_sigpend | p->p_sigpend) & ~td->td_sigmask) != 0)
 		thread_ast(td, AST_SIGNAL);
 	rw_unlock(&p->p_lock);
+}
+
+void
+signal_tempmask(uint64_t mask)
+{
+	curthread->td_savedmask = curthread->td_sigmask;
+	signal_setmask(mask);
+}
+
+/* What ended the call is acted on first. */
+void
+signal_restoremask(int error)
+{
+	if (error == ERESTARTNOHAND || error == EINTR)
+		signal_ast();
+	signal_setmask(curthread->td_savedmask);
 }
 
 void

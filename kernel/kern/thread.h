@@ -65,6 +65,7 @@ struct thread {
 	uint32_t td_ast; /* (a) AST_*: what is to be seen to before it returns to user mode */
 	uint64_t
 	    td_sigmask; /* (k), but changed under the process's lock: signals blocked; bit 0 is 1 */
+	uint64_t td_savedmask; /* (k) what td_sigmask was before signal_tempmask */
 	uint64_t td_sigpend; /* proc lock: signals that wait for this thread */
 	uint64_t
 	    td_clear_tid; /* (k) user address: zero and a futex wake there when it ends; 0: none */

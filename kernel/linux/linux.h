@@ -15,10 +15,25 @@ struct syscall {
 	const char *name; /* NULL: not supported */
 	syscall_fn fn;
 };
-#define SYSCALL_MAX 440 /* numbers below it are in the table */
+#define SYSCALL_MAX 442 /* numbers below it are in the table */
 extern const struct syscall syscall_table[SYSCALL_MAX];
 
 struct usage;
+struct file;
+struct iovec;
+struct uio;
+
+/* linux_event.c: descriptors for both files, whose references go, to user memory. */
+int fd_pair(struct file *files[2], bool cloexec, int *ufds);
+/* linux_io.c. Has the file a position? */
+bool file_seekable(struct file *fp);
+/* Move uio's bytes at *pos, or (NULL) at the file's position if it has one; both move. The bytes
+ * moved, or an errno negated if there are none. */
+int64_t file_io(struct file *fp, struct uio *uio, uint64_t *pos);
+/* The count vectors at uiov, in memory that is the caller's to free, and a uio of them. Together
+ * they are cut to RW_MAX. EFAULT, EINVAL (one is too long), ENOMEM. */
+int iovec_in(const struct iovec *uiov, uint32_t count, struct iovec **iovp, struct uio *uio);
+
 /* As Linux's struct rusage. */
 int64_t usage_copyout(const struct usage *u, void *usage);
 
@@ -82,10 +97,10 @@ struct linux_timespec {
 int clock_read(int id, uint64_t *ns);
 /* A span from user memory in ns. EFAULT, EINVAL. */
 int timespec_in(const struct linux_timespec *uts, uint64_t *ns);
-struct linux_iovec {
-	void *base;
-	uint64_t len;
-};
+/* linux_poll.c: the same as the moment (ns since boot) that is so far from now; 0: at once. */
+int timespec_deadline(const struct linux_timespec *uts, uint64_t *deadline);
+/* A signal mask for the time of one call, if there is one: signal_tempmask. EFAULT, EINVAL. */
+int sigmask_in(const uint64_t *umask, uint64_t size);
 struct linux_stat {
 	uint64_t dev, ino, nlink;
 	uint32_t mode, uid, gid, pad0;

@@ -9,118 +9,198 @@
 #include "fs/vnode.h"
 #include "vm/pmap.h"
 
-static bool
+enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16 };
+
+bool
 file_seekable(struct file *fp)
 {
-	return (fp->f_vnode->v_type != VCHR || fp->f_vnode->v_cdev->cd_sw->d_seekable);
+	struct vnode *vp = fp->f_vnode;
+
+	return (vp->v_type == VREG || vp->v_type == VDIR ||
+		(vp->v_type == VCHR && vp->v_cdev->cd_sw->d_seekable));
 }
 
-/* Each vector in turn, until one stops short; returns the bytes moved, or an error when there
- * are none. */
-static int64_t
-vectors_io(struct file *fp, const struct linux_iovec *iov, int count, bool write, uint64_t *offset)
+static bool
+user_range(const struct iovec *iov)
 {
-	uint64_t done = 0;
-	struct uio uio = {0};
-	int error = 0;
+	return (iov->iov_len <= VM_MAXUSER_ADDRESS &&
+		(uint64_t)iov->iov_base <= VM_MAXUSER_ADDRESS - iov->iov_len);
+}
 
-	for (int i = 0; i < count && error == 0 && uio.uio_resid == 0; i++) {
-		uint64_t base = (uint64_t)iov[i].base, len = MIN(iov[i].len, RW_MAX - done);
+int
+iovec_in(const struct iovec *uiov, uint32_t count, struct iovec **iovp, struct uio *uio)
+{
+	struct iovec *iov = kmalloc((count + 1) * sizeof(*iov), 0);
+	int error = iov == NULL ? ENOMEM : copyin(uiov, iov, count * sizeof(*iov));
 
-		if (iov[i].len > VM_MAXUSER_ADDRESS || base > VM_MAXUSER_ADDRESS - iov[i].len) {
+	*uio = (struct uio){.uio_next = iov};
+	for (uint32_t i = 0; i < count && error == 0; i++) {
+		if ((int64_t)iov[i].iov_len < 0)
+			error = EINVAL;
+		else if (!user_range(&iov[i]))
 			error = EFAULT;
-			break;
-		}
-		uio = (struct uio){iov[i].base, len, *offset, false, write};
-		error = vn_io(fp->f_vnode, &uio, fp);
-		done += len - uio.uio_resid;
-		*offset = uio.uio_offset;
+		iov[i].iov_len = MIN(iov[i].iov_len, RW_MAX - uio->uio_resid);
+		uio->uio_resid += iov[i].iov_len;
 	}
-	return (done > 0 || error == 0 ? (int64_t)done : -error);
+	*iovp = iov;
+	if (error != 0)
+		kfree(iov);
+	return (error);
 }
 
-/* pos: where, for pread and pwrite; NULL: at the file's position, which moves. */
-static int64_t
-file_io(int fd, const struct linux_iovec *iov, int count, bool write, uint64_t *pos)
+int64_t
+file_io(struct file *fp, struct uio *uio, uint64_t *pos)
 {
+	size_t len = uio->uio_resid;
+	int error;
+
+	if (uio->uio_write ? !file_writable(fp) : !file_readable(fp))
+		return (-EBADF);
+	if (pos != NULL) {
+		uio->uio_offset = *pos;
+		error = vn_io(fp->f_vnode, uio, fp);
+		*pos = uio->uio_offset;
+	} else if (!file_seekable(fp)) { /* may wait for input: others go on meanwhile */
+		error = vn_io(fp->f_vnode, uio, fp);
+	} else {
+		rw_wlock(&fp->f_lock);
+		uio->uio_offset = fp->f_offset;
+		error = vn_io(fp->f_vnode, uio, fp);
+		fp->f_offset = uio->uio_offset;
+		rw_unlock(&fp->f_lock);
+	}
+	len -= uio->uio_resid;
+	return (len > 0 ? (int64_t)len : -error);
+}
+
+/* One piece. pos: where, for pread and pwrite; NULL: at the file's position, which moves. */
+static int64_t
+fd_io(int fd, void *buf, uint64_t len, bool write, uint64_t *pos)
+{
+	struct iovec iov = {buf, len};
+	struct uio uio = {.uio_base = buf, .uio_resid = MIN(len, RW_MAX), .uio_write = write};
 	struct file *fp;
-	bool seekable;
 	int64_t result;
 
 	if (pos != NULL && (int64_t)*pos < 0)
 		return (-EINVAL);
 	if (fget(fd, &fp) != 0)
 		return (-EBADF);
-	seekable = file_seekable(fp);
-	if (write ? !file_writable(fp) : !file_readable(fp)) {
+	if (pos != NULL && !file_seekable(fp))
+		result = -ESPIPE;
+	else if (write ? !file_writable(fp) : !file_readable(fp))
 		result = -EBADF;
-	} else if (pos != NULL) {
-		result = seekable ? vectors_io(fp, iov, count, write, pos) : -ESPIPE;
-	} else if (!seekable) { /* may wait for input: others go on meanwhile */
-		result = vectors_io(fp, iov, count, write, &(uint64_t){0});
-	} else {
-		rw_wlock(&fp->f_lock);
-		result = vectors_io(fp, iov, count, write, &fp->f_offset);
-		rw_unlock(&fp->f_lock);
-	}
+	else
+		result = user_range(&iov) ? file_io(fp, &uio, pos) : -EFAULT;
 	fdrop(fp);
 	return (result);
 }
 
-static int64_t
-file_iov(int fd, const struct linux_iovec *uiov, int count, bool write)
+/* May this file be read or written as RWF_* say? */
+static int
+rwf_check(struct file *fp, uint32_t flags)
 {
-	struct linux_iovec *iov;
-	int64_t result;
+	enum vtype type = fp->f_vnode->v_type;
 
-	if (count < 0 || count > IOV_MAX)
+	if ((flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)) != 0)
+		return (EOPNOTSUPP);
+	return ((flags & RWF_NOWAIT) != 0 && type != VFIFO && type != VSOCK ? EOPNOTSUPP : 0);
+}
+
+static int64_t
+fd_iov(int fd, const struct iovec *uiov, uint64_t count, bool write, uint64_t *pos, uint32_t flags)
+{
+	struct iovec *iov;
+	struct file *fp;
+	struct uio uio;
+	int64_t result;
+	int error;
+
+	if (pos != NULL && (int64_t)*pos < 0)
 		return (-EINVAL);
-	iov = kmalloc((count + 1) * sizeof(*iov), 0);
-	if (iov == NULL)
-		return (-ENOMEM);
-	result = -copyin(uiov, iov, count * sizeof(*iov));
-	for (int i = 0; i < count && result == 0; i++)
-		result = (int64_t)iov[i].len < 0 ? -EINVAL : 0;
+	if (fget(fd, &fp) != 0)
+		return (-EBADF);
+	if (pos != NULL && !file_seekable(fp))
+		error = ESPIPE;
+	else
+		error = count > IOV_MAX ? EINVAL : iovec_in(uiov, count, &iov, &uio);
+	if (error != 0) {
+		fdrop(fp);
+		return (-error);
+	}
+	uio.uio_write = write;
+	uio.uio_nowait = (flags & RWF_NOWAIT) != 0;
+	uio.uio_append = (flags & RWF_APPEND) != 0;
+	result = -rwf_check(fp, flags);
 	if (result == 0)
-		result = file_io(fd, iov, count, write, NULL);
+		result = file_io(fp, &uio, pos);
 	kfree(iov);
+	fdrop(fp);
 	return (result);
 }
 
 int64_t
 sys_read(int fd, void *buf, uint64_t len)
 {
-	return (file_io(fd, &(struct linux_iovec){buf, len}, 1, false, NULL));
+	return (fd_io(fd, buf, len, false, NULL));
 }
 
 int64_t
 sys_write(int fd, void *buf, uint64_t len)
 {
-	return (file_io(fd, &(struct linux_iovec){buf, len}, 1, true, NULL));
+	return (fd_io(fd, buf, len, true, NULL));
 }
 
 int64_t
 sys_pread64(int fd, void *buf, uint64_t len, uint64_t pos)
 {
-	return (file_io(fd, &(struct linux_iovec){buf, len}, 1, false, &pos));
+	return (fd_io(fd, buf, len, false, &pos));
 }
 
 int64_t
 sys_pwrite64(int fd, void *buf, uint64_t len, uint64_t pos)
 {
-	return (file_io(fd, &(struct linux_iovec){buf, len}, 1, true, &pos));
+	return (fd_io(fd, buf, len, true, &pos));
 }
 
 int64_t
-sys_readv(int fd, const struct linux_iovec *iov, int count)
+sys_readv(int fd, const struct iovec *iov, uint64_t count)
 {
-	return (file_iov(fd, iov, count, false));
+	return (fd_iov(fd, iov, count, false, NULL, 0));
 }
 
 int64_t
-sys_writev(int fd, const struct linux_iovec *iov, int count)
+sys_writev(int fd, const struct iovec *iov, uint64_t count)
 {
-	return (file_iov(fd, iov, count, true));
+	return (fd_iov(fd, iov, count, true, NULL, 0));
+}
+
+/* The position comes in two words, of which 64 bits need but the first. */
+int64_t
+sys_preadv(int fd, const struct iovec *iov, uint64_t count, uint64_t pos)
+{
+	return (fd_iov(fd, iov, count, false, &pos, 0));
+}
+
+int64_t
+sys_pwritev(int fd, const struct iovec *iov, uint64_t count, uint64_t pos)
+{
+	return (fd_iov(fd, iov, count, true, &pos, 0));
+}
+
+/* A position of -1: the file's. */
+int64_t
+sys_preadv2(int fd, const struct iovec *iov, uint64_t count, uint64_t pos, uint64_t high __unused,
+	    uint32_t flags)
+{
+	return (fd_iov(fd, iov, count, false, pos == UINT64_MAX ? NULL : &pos, flags));
+}
+
+int64_t
+sys_pwritev2(int fd, const struct iovec *iov, uint64_t count, uint64_t pos, uint64_t high __unused,
+	     uint32_t flags)
+{
+	return (fd_iov(fd, iov, count, true, pos == UINT64_MAX ? NULL : &pos, flags));
 }
 
 static int
@@ -158,6 +238,10 @@ sys_lseek(int fd, int64_t offset, int whence)
 
 	if (error != 0)
 		return (-error);
+	if (fp->f_vnode->v_type == VANON) { /* has no position, and does not mind */
+		fdrop(fp);
+		return (0);
+	}
 	rw_wlock(&fp->f_lock);
 	error = file_seekable(fp) ? seek_target(fp, offset, whence, &target) : ESPIPE;
 	if (error == 0)

@@ -16,6 +16,7 @@
 	X(4, stat) \
 	X(5, fstat) \
 	X(6, lstat) \
+	X(7, poll) \
 	X(8, lseek) \
 	X(9, mmap) \
 	X(10, mprotect) \
@@ -29,6 +30,8 @@
 	X(19, readv) \
 	X(20, writev) \
 	X(21, access) \
+	X(22, pipe) \
+	X(23, select) \
 	X(24, sched_yield) \
 	X(25, mremap) \
 	X(26, msync) \
@@ -39,6 +42,7 @@
 	X(34, pause) \
 	X(35, nanosleep) \
 	X(39, getpid) \
+	X(40, sendfile) \
 	X(56, clone) \
 	X(57, fork) \
 	X(58, vfork) \
@@ -148,6 +152,7 @@
 	X(202, futex) \
 	X(203, sched_setaffinity) \
 	X(204, sched_getaffinity) \
+	X(213, epoll_create) \
 	X(217, getdents64) \
 	X(218, set_tid_address) \
 	X(221, fadvise64) \
@@ -156,6 +161,8 @@
 	X(229, clock_getres) \
 	X(230, clock_nanosleep) \
 	X(231, exit_group) \
+	X(232, epoll_wait) \
+	X(233, epoll_ctl) \
 	X(234, tgkill) \
 	X(235, utimes) \
 	X(247, waitid) \
@@ -174,12 +181,25 @@
 	X(267, readlinkat) \
 	X(268, fchmodat) \
 	X(269, faccessat) \
+	X(270, pselect6) \
+	X(271, ppoll) \
+	X(272, unshare) \
 	X(273, set_robust_list) \
 	X(274, get_robust_list) \
+	X(275, splice) \
+	X(276, tee) \
 	X(277, sync_file_range) \
+	X(278, vmsplice) \
 	X(280, utimensat) \
+	X(281, epoll_pwait) \
+	X(284, eventfd) \
 	X(285, fallocate) \
+	X(290, eventfd2) \
+	X(291, epoll_create1) \
 	X(292, dup3) \
+	X(293, pipe2) \
+	X(295, preadv) \
+	X(296, pwritev) \
 	X(302, prlimit64) \
 	X(303, name_to_handle_at) \
 	X(305, clock_adjtime) \
@@ -193,9 +213,14 @@
 	X(322, execveat) \
 	X(324, membarrier) \
 	X(325, mlock2) \
+	X(326, copy_file_range) \
+	X(327, preadv2) \
+	X(328, pwritev2) \
 	X(332, statx) \
 	X(435, clone3) \
-	X(439, faccessat2)
+	X(436, close_range) \
+	X(439, faccessat2) \
+	X(441, epoll_pwait2)
 /* clang-format on */
 
 /* Declared without parameters on purpose: each takes as many words as it knows of, of its own
@@ -230,5 +255,8 @@ linux_syscall(struct trapframe *tf)
 	TRACE(TR_SYSCALL, number, (uint64_t)syscall_table[number].name);
 	tf->tf_rax = syscall_table[number].fn(tf->tf_rdi, tf->tf_rsi, tf->tf_rdx, tf->tf_r10,
 					      tf->tf_r8, tf->tf_r9);
+	if (__predict_false((int64_t)tf->tf_rax == -ERESTART ||
+			    (int64_t)tf->tf_rax == -ERESTARTNOHAND))
+		tf->tf_rax = -EINTR;
 	TRACE(TR_SYSRET, tf->tf_rax);
 }
