@@ -27,6 +27,8 @@ struct uio;
 int fd_pair(struct file *files[2], bool cloexec, int *ufds);
 /* linux_io.c. Has the file a position? */
 bool file_seekable(struct file *fp);
+/* Can [base, base + len) be user memory? */
+bool user_range(const void *base, uint64_t len);
 /* Move uio's bytes at *pos, or (NULL) at the file's position if it has one; both move. The bytes
  * moved, or an errno negated if there are none. */
 int64_t file_io(struct file *fp, struct uio *uio, uint64_t *pos);

@@ -20,11 +20,10 @@ file_seekable(struct file *fp)
 		(vp->v_type == VCHR && vp->v_cdev->cd_sw->d_seekable));
 }
 
-static bool
-user_range(const struct iovec *iov)
+bool
+user_range(const void *base, uint64_t len)
 {
-	return (iov->iov_len <= VM_MAXUSER_ADDRESS &&
-		(uint64_t)iov->iov_base <= VM_MAXUSER_ADDRESS - iov->iov_len);
+	return (len <= VM_MAXUSER_ADDRESS && (uint64_t)base <= VM_MAXUSER_ADDRESS - len);
 }
 
 int
@@ -37,7 +36,7 @@ iovec_in(const struct iovec *uiov, uint32_t count, struct iovec **iovp, struct u
 	for (uint32_t i = 0; i < count && error == 0; i++) {
 		if ((int64_t)iov[i].iov_len < 0)
 			error = EINVAL;
-		else if (!user_range(&iov[i]))
+		else if (!user_range(iov[i].iov_base, iov[i].iov_len))
 			error = EFAULT;
 		iov[i].iov_len = MIN(iov[i].iov_len, RW_MAX - uio->uio_resid);
 		uio->uio_resid += iov[i].iov_len;
@@ -77,7 +76,6 @@ file_io(struct file *fp, struct uio *uio, uint64_t *pos)
 static int64_t
 fd_io(int fd, void *buf, uint64_t len, bool write, uint64_t *pos)
 {
-	struct iovec iov = {buf, len};
 	struct uio uio = {.uio_base = buf, .uio_resid = MIN(len, RW_MAX), .uio_write = write};
 	struct file *fp;
 	int64_t result;
@@ -91,7 +89,7 @@ fd_io(int fd, void *buf, uint64_t len, bool write, uint64_t *pos)
 	else if (write ? !file_writable(fp) : !file_readable(fp))
 		result = -EBADF;
 	else
-		result = user_range(&iov) ? file_io(fp, &uio, pos) : -EFAULT;
+		result = user_range(buf, len) ? file_io(fp, &uio, pos) : -EFAULT;
 	fdrop(fp);
 	return (result);
 }

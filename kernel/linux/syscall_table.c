@@ -43,6 +43,21 @@
 	X(35, nanosleep) \
 	X(39, getpid) \
 	X(40, sendfile) \
+	X(41, socket) \
+	X(42, connect) \
+	X(43, accept) \
+	X(44, sendto) \
+	X(45, recvfrom) \
+	X(46, sendmsg) \
+	X(47, recvmsg) \
+	X(48, shutdown) \
+	X(49, bind) \
+	X(50, listen) \
+	X(51, getsockname) \
+	X(52, getpeername) \
+	X(53, socketpair) \
+	X(54, setsockopt) \
+	X(55, getsockopt) \
 	X(56, clone) \
 	X(57, fork) \
 	X(58, vfork) \
@@ -194,16 +209,19 @@
 	X(281, epoll_pwait) \
 	X(284, eventfd) \
 	X(285, fallocate) \
+	X(288, accept4) \
 	X(290, eventfd2) \
 	X(291, epoll_create1) \
 	X(292, dup3) \
 	X(293, pipe2) \
 	X(295, preadv) \
 	X(296, pwritev) \
+	X(299, recvmmsg) \
 	X(302, prlimit64) \
 	X(303, name_to_handle_at) \
 	X(305, clock_adjtime) \
 	X(306, syncfs) \
+	X(307, sendmmsg) \
 	X(309, getcpu) \
 	X(314, sched_setattr) \
 	X(315, sched_getattr) \
