@@ -64,13 +64,14 @@ bucket(const struct unpname *name)
 	return (&abstract[hash % BUCKETS]);
 }
 
+/* Each type of sockets has names of its own. */
 static struct socket *
-abstract_find(const struct unpname *name)
+abstract_find(const struct unpname *name, int type)
 {
 	struct socket *so;
 
 	LIST_FOREACH (so, bucket(name), so_hash)
-		if (so->so_name->un_len == name->un_len &&
+		if (so->so_type == type && so->so_name->un_len == name->un_len &&
 		    memcmp(&so->so_name->un_addr, &name->un_addr, name->un_len) == 0)
 			break;
 	return (so);
@@ -86,7 +87,7 @@ bind_abstract(struct socket *so, struct unpname *name)
 	rw_wlock(&unp_lock);
 	if (so->so_name != NULL)
 		error = EINVAL;
-	else if (abstract_find(name) != NULL)
+	else if (abstract_find(name, so->so_type) != NULL)
 		error = EADDRINUSE;
 	if (error == 0) {
 		so->so_name = name;
@@ -204,7 +205,7 @@ unp_find(struct unpname *name, int type, struct socket **sop)
 	}
 	rw_rlock(&unp_lock);
 	if (vp == NULL)
-		so = abstract_find(name);
+		so = abstract_find(name, type);
 	else if (vp->v_type == VSOCK)
 		so = vp->v_data;
 	if (so == NULL)
