@@ -7,6 +7,8 @@
 
 struct dirent;
 
+#define ENTRY_SIZE 20 /* bytes that a name adds to its directory's size, as Linux's tmpfs counts */
+
 /* Locks: (c) constant  (t) ramfs_lock */
 struct ramnode {
 	struct vnode rn_vnode;

@@ -142,6 +142,16 @@ entry_insert(struct vnode *dir, struct dirent *de, uint64_t cookie, struct vnode
 	de->de_cookie = cookie;
 	random_bytes(&de->de_priority, sizeof(de->de_priority));
 	tree_insert(&RAMNODE(dir)->rn_entries, de);
+	dir->v_size += ENTRY_SIZE;
+}
+
+/* Take de out of the tree; its vnode, and it, are the caller's to let go of. */
+static void
+entry_remove(struct vnode *dir, struct dirent *de)
+{
+	rw_assert_wlocked(&ramfs_lock);
+	tree_remove(&RAMNODE(dir)->rn_entries, de);
+	dir->v_size -= ENTRY_SIZE;
 }
 
 /* --- names come and go ------------------------------------------------------------------------ */
@@ -237,7 +247,7 @@ ramfs_unlink(struct vnode *dir, const char *name, size_t len, bool rmdir)
 	if (error == 0 && rmdir && RAMNODE(de->de_vp)->rn_entries != NULL)
 		error = ENOTEMPTY;
 	if (error == 0) {
-		tree_remove(&RAMNODE(dir)->rn_entries, de);
+		entry_remove(dir, de);
 		count_links(dir, de->de_vp, -1);
 		if (rmdir)
 			de->de_vp->v_nlink--; /* its "." */
@@ -369,7 +379,7 @@ rename_move(struct rename *r)
 {
 	struct vnode *vp = r->from->de_vp;
 
-	tree_remove(&RAMNODE(r->fdir)->rn_entries, r->from);
+	entry_remove(r->fdir, r->from);
 	count_links(r->tdir, vp, 1); /* first: who looks must never see none */
 	count_links(r->fdir, vp, -1);
 	if (r->to != NULL) {

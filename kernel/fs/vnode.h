@@ -151,7 +151,7 @@ struct vnode {
 	struct vattr v_attr; /* (m) */
 	uint64_t v_btime; /* (c) when it was made */
 	uint64_t v_ino; /* (c) */
-	uint64_t v_size; /* (v) bytes */
+	uint64_t v_size; /* (v) bytes; (t) of a directory */
 	uint32_t v_dev; /* (c) number of its file system */
 	uint32_t v_rdev; /* (c) VCHR, VBLK: major << 8 | minor */
 	struct mount *v_mount; /* (c) NULL: VANON's */
