@@ -24,7 +24,10 @@ def is_dynamic(host: Path) -> bool:
         head = src.read(64)
         if len(head) < 64 or not head.startswith(ELF_MAGIC):
             return False
-        src.seek(int.from_bytes(head[32:40], "little"))
+        start = int.from_bytes(head[32:40], "little")
+        if start >= os.fstat(src.fileno()).st_size:
+            return False
+        src.seek(start)
         size, count = (int.from_bytes(head[at:at + 2], "little") for at in (54, 56))
         headers = src.read(size * count)
     return any(headers[at:at + 4] == PT_DYNAMIC.to_bytes(4, "little")

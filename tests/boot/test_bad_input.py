@@ -135,7 +135,8 @@ TOP = 0xFFFFFFFFFFFFF000
 BAD_PROGRAMS = {
     "empty": b"",
     "one byte": b"\x7f",
-    "a script": b"#!/bin/sh\nexit 0\n",
+    "a script of itself": b"#!/bin/bad\n",
+    "a script of nobody": b"#!\n",
     "header cut": elf()[:40],
     "no segments": elf([]),
     "32 bits": elf(**{"class": 1}),
@@ -208,6 +209,26 @@ def test_damaged_program(seed: int, tmp_path: Path) -> None:
         image[chance.randrange(16, 64 + 56 * 5)] = chance.choice([0, 1, 0x7F, 0x80, 0xFF,
                                                                   chance.randrange(256)])
     result = start(bytes(image), tmp_path, "--timeout", 20)
+    assert result.status != PANICKED, result
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damaged_interpreter(seed: int, tmp_path: Path) -> None:
+    """A dynamic program, or its interpreter, with a few bytes changed; in either's headers."""
+    chance = random.Random(seed)
+    loader = bytearray(Path("/lib64/ld-linux-x86-64.so.2").read_bytes())
+    name = b"/lib64/bad\0"
+    program = bytearray(elf([load(), (3, 4, 0x300, 0, 0, len(name), len(name), 1)]))
+    program[0x300:0x300 + len(name)] = name
+    image = chance.choice([loader, loader, program])
+    for _ in range(chance.randint(1, 6)):
+        image[chance.randrange(16, 64 + 56 * 4)] = chance.choice([0, 1, 0x7F, 0x80, 0xFF,
+                                                                  chance.randrange(256)])
+    for path, data in ((tmp_path / "bad", program), (tmp_path / "ld", loader)):
+        path.write_bytes(data)
+        path.chmod(0o755)
+    result = boot("/bin/bad", add=[tmp_path / "bad", f"{tmp_path}/ld:/lib64/bad"],
+                  options=["--timeout", 20])
     assert result.status != PANICKED, result
 
 
