@@ -215,7 +215,7 @@ name_anonymous(struct vnode *vp, char *buf, size_t size)
 size_t
 vnode_path(struct vnode *vp, char *buf, size_t size)
 {
-	struct vnode *root = proc_root();
+	const struct vnode *root = proc_root_peek();
 	size_t at = size - 1;
 
 	buf[at] = '\0';
@@ -229,7 +229,6 @@ vnode_path(struct vnode *vp, char *buf, size_t size)
 		prepend(buf, &at, "/");
 	}
 	mtx_unlock(&name_mtx);
-	vrele(root);
 	if (buf[at] != '/') /* the root itself */
 		prepend(buf, &at, "/");
 	memmove(buf, buf + at, size - at);

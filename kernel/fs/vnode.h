@@ -254,7 +254,7 @@ extern const struct vnodeops *vfs_special[VTYPES];
 void vfs_mount(struct mount *mnt, struct vnode *root);
 extern struct mount *mountlist; /* in the order of mounting; the first is the root */
 /* The path of vp from curproc's root, best known, into buf (cut at the front if it is too long);
- * returns its length. */
+ * returns its length. Any lock below LR_LEAF may be held. */
 size_t vnode_path(struct vnode *vp, char *buf, size_t size);
 /* Read or write, as the uio says. EISDIR, EINVAL and what the file system says; uio tells how
  * far. */

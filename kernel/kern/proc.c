@@ -204,6 +204,14 @@ proc_cwd(struct proc *p)
 	return (cwd);
 }
 
+const struct vnode *
+proc_root_peek(void)
+{
+	struct proc *p = curproc;
+
+	return (p != NULL ? __atomic_load_n(&p->p_root, __ATOMIC_RELAXED) : rootvnode);
+}
+
 struct vnode *
 proc_root(void)
 {

@@ -84,7 +84,7 @@ struct proc {
 	struct filedesc *p_fd; /* (c) own lock; NULL once dead */
 	struct vnode *p_cwd; /* (p) NULL once dead */
 	struct vnode *p_exe; /* (p) held by vn_text_hold */
-	struct vnode *p_root; /* (p) where its paths begin; NULL once dead */
+	struct vnode *p_root; /* (p), and proc_root_peek; where its paths begin; NULL once dead */
 	struct ucred *p_cred; /* (p) to look at it without: curcred() */
 	uint32_t p_umask; /* (a) */
 	uint32_t p_persona; /* (a) as personality(2) */
@@ -138,6 +138,8 @@ void proc_usage(struct proc *p, struct usage *u);
 struct vnode *proc_cwd(struct proc *p);
 /* Curproc's root directory, referenced; the real one for a kernel thread. */
 struct vnode *proc_root(void);
+/* The same, takes no lock: it may be gone already, and is only to be compared with. */
+const struct vnode *proc_root_peek(void);
 /* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an
  * errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);

@@ -87,7 +87,7 @@ rmdir tree
 rm tree
 rm -r tree copy out tree.tar
 rm -r none
-ls -a
+ls -1a
 mv -n big bigger
 mv big bigger
 ls -ln bigger

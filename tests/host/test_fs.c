@@ -49,6 +49,12 @@ proc_root(void)
 	return (rootvnode);
 }
 
+const struct vnode *
+proc_root_peek(void)
+{
+	return (rootvnode);
+}
+
 const struct ucred *
 curcred(void)
 {
