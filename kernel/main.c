@@ -10,6 +10,7 @@
 #include "kern/machdep.h"
 #include "kern/main.h"
 #include "kern/panic.h"
+#include "kern/pipe.h"
 #include "kern/proc.h"
 #include "kern/random.h"
 #include "kern/task.h"
@@ -34,6 +35,7 @@ start_root(void)
 {
 	if (ramfs_init() != 0)
 		panic("no memory for the root directory: give the machine more (--mem)");
+	vfs_set_special(VFIFO, &pipe_ops);
 	devfs_init();
 	procfs_init();
 }

@@ -11,7 +11,7 @@ struct uio;
 struct file;
 
 #define PIPE_SLOTS     16 /* pages that a new pipe may hold */
-#define PIPE_SLOTS_MAX 32768 /* that F_SETPIPE_SZ may let it hold */
+#define PIPE_SIZE_FREE (1u << 20) /* bytes that anybody may make it hold; more, the superuser */
 
 /* A new pipe, in no directory: one reference, or NULL. Its reading end is opened first. */
 struct vnode *pipe_alloc(void);

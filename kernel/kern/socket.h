@@ -148,7 +148,8 @@ int so_receive(struct socket *so, struct uio *uio, struct sockctl *ctl, int flag
 
 /* --- uipc_usrreq.c: names and connections ----------------------------------------------------- */
 
-struct sockcred unp_cred(void);
+/* Curproc, with its real user and group, or those it acts as. */
+struct sockcred unp_cred(bool real);
 void name_rele(struct unpname *name); /* NULL is allowed */
 /* An address of len bytes as a name; len is at least 3, of the family and a byte. NULL: ENOMEM. */
 struct unpname *name_alloc(const struct sockaddr_un *addr, uint32_t len);

@@ -175,7 +175,7 @@ msg_complete(struct socket *so, struct socket *to, struct sockmsg *m, struct soc
 	if (ctl->has_cred)
 		m->m_cred = ctl->cred;
 	else if (so_option(so, SO_PASSCRED) || so_option(to, SO_PASSCRED) || to->so_file == NULL)
-		m->m_cred = unp_cred();
+		m->m_cred = unp_cred(true);
 	m->m_name = so->so_name;
 	if (m->m_name != NULL)
 		__atomic_fetch_add(&m->m_name->un_refs, 1, __ATOMIC_RELAXED);

@@ -3,6 +3,7 @@
  *
  * Who is connected holds its peer, which may be closed before it (so_dead).
  */
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
@@ -18,10 +19,14 @@
 static struct socketlist abstract[BUCKETS]; /* (u) by name */
 static uint32_t next_autobind; /* (u) */
 
+/* Who connects is told by what it acts as, who sends by who it is: so does Linux. */
 struct sockcred
-unp_cred(void)
+unp_cred(bool real)
 {
-	return ((struct sockcred){curproc->p_pid, 0, 0});
+	const struct ucred *cr = curcred();
+
+	return ((struct sockcred){curproc->p_pid, real ? cr->cr_ruid : cr->cr_uid,
+				  real ? cr->cr_rgid : cr->cr_gid});
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -200,8 +205,12 @@ unp_find(struct unpname *name, int type, struct socket **sop)
 		cwd = cwd_ref(curproc);
 		error = namei(cwd, name->un_addr.sun_path, true, &vp);
 		vrele(cwd);
-		if (error != 0)
+		if (error == 0 && vp->v_type == VSOCK)
+			error = vaccess(vp, VWRITE);
+		if (error != 0) {
+			vrele(vp);
 			return (error);
+		}
 	}
 	rw_rlock(&unp_lock);
 	if (vp == NULL)
@@ -297,7 +306,7 @@ connect_link(struct socket *so, struct socket *to, struct socket *new)
 		__atomic_fetch_add(&new->so_name->un_refs, 1, __ATOMIC_RELAXED);
 	new->so_state = so->so_state = SS_CONNECTED;
 	new->so_cred = to->so_cred;
-	new->so_peercred = so->so_cred = unp_cred();
+	new->so_peercred = so->so_cred = unp_cred(false);
 	so->so_peercred = to->so_cred;
 	new->so_options = to->so_options & 1ul << SO_PASSCRED;
 	peer_set(so, new);
@@ -350,7 +359,7 @@ void
 unp_pair(struct socket *a, struct socket *b)
 {
 	rw_wlock(&unp_lock);
-	a->so_cred = b->so_cred = a->so_peercred = b->so_peercred = unp_cred();
+	a->so_cred = b->so_cred = a->so_peercred = b->so_peercred = unp_cred(false);
 	a->so_state = b->so_state = SS_CONNECTED;
 	peer_set(a, b);
 	peer_set(b, a);
@@ -372,7 +381,7 @@ unp_listen(struct socket *so, int backlog)
 	} else {
 		so->so_state = SS_LISTENING;
 		so->so_backlog = MIN((uint32_t)backlog, SOMAXCONN);
-		so->so_cred = unp_cred();
+		so->so_cred = unp_cred(false);
 		so_wakeup(so, 0); /* there may be more room */
 	}
 	rw_unlock(&unp_lock);

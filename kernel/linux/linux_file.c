@@ -4,6 +4,7 @@
 #include "linux/linux_lock.h"
 #include "linux/linux_memfd.h"
 #include "kern/cdev.h"
+#include "kern/cred.h"
 #include "kern/file.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
@@ -137,6 +138,8 @@ pipe_fcntl(struct file *fp, int command, uint32_t size)
 		return (pipe_size(fp->f_vnode));
 	if (size > 1u << 31)
 		return (-EINVAL);
+	if (size > PIPE_SIZE_FREE && !cr_privileged(curcred()))
+		return (-EPERM);
 	error = pipe_resize(fp->f_vnode, size);
 	return (error != 0 ? -error : (int64_t)pipe_size(fp->f_vnode));
 }

@@ -3,6 +3,7 @@
  * (SCM_RIGHTS), credentials (SCM_CREDENTIALS).
  */
 #include "linux/linux_socket.h"
+#include "kern/cred.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
@@ -48,9 +49,30 @@ rights_in(const int *fds, uint32_t n, struct sockctl *ctl)
 	if (ctl->files == NULL)
 		return (ENOMEM);
 	for (ctl->nfiles = have; ctl->nfiles < have + n; ctl->nfiles++)
-		if (fget(fds[ctl->nfiles - have], &ctl->files[ctl->nfiles]) != 0)
+		if (fget_path(fds[ctl->nfiles - have], &ctl->files[ctl->nfiles]) != 0)
 			return (EBADF);
 	return (0);
+}
+
+/* Only the superuser may say that it is another. */
+static int
+cred_check(const struct sockcred *cred)
+{
+	const struct ucred *cr = curcred();
+	struct proc *p = proc_find(cred->pid);
+
+	if (p == NULL)
+		return (ESRCH);
+	proc_rele(p);
+	if (cr_privileged(cr))
+		return (0);
+	return (cred->pid == curproc->p_pid &&
+			(cred->uid == cr->cr_ruid || cred->uid == cr->cr_uid ||
+			 cred->uid == cr->cr_svuid) &&
+			(cred->gid == cr->cr_rgid || cred->gid == cr->cr_gid ||
+			 cred->gid == cr->cr_svgid)
+		    ? 0
+		    : EPERM);
 }
 
 static int
@@ -67,7 +89,7 @@ cmsg_in(const struct cmsghdr *cm, struct sockctl *ctl)
 		return (EINVAL);
 	ctl->cred = *(const struct sockcred *)data;
 	ctl->has_cred = true;
-	return (0);
+	return (cred_check(&ctl->cred));
 }
 
 static int

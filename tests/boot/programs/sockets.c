@@ -399,7 +399,7 @@ datagrams(void)
 	SHOW(sendto(b, "four", 4, 0, (void *)&to, alen));
 	len = sizeof(un);
 	SHOW(recvfrom(a, buf, 2, MSG_PEEK | MSG_TRUNC, (void *)&un, &len));
-	printf("from %s length %u\n", un.sun_path + 1, len);
+	printf("from %.5s length %u\n", un.sun_path + 1, len);
 	SHOW(ioctl(a, FIONREAD, &n));
 	printf("%d\n", n);
 	SHOW(recv(a, buf, 2, 0));
