@@ -656,30 +656,85 @@ enter_below(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va,
 	return (enter_pages(c, &pt[PTE_INDEX(va, 0)], va, m, n, bits));
 }
 
+/* The small entry of va, and its table; NULL when there is none: no table, or a superpage. */
+static inline uint64_t *
+small_entry(pmap_t pmap, vm_offset_t va, uint64_t **table)
+{
+	uint64_t e;
+
+	*table = pmap->pm_pml4;
+#pragma GCC unroll 3
+	for (int level = TOP_LEVEL; level > 0; level--) {
+		e = (*table)[PTE_INDEX(va, level)];
+		if ((e & (PG_V | PG_PS)) != PG_V)
+			return (NULL);
+		*table = pte_table(e);
+	}
+	return (&(*table)[PTE_INDEX(va, 0)]);
+}
+
+/* An entry in use gets more rights, and keeps what it has; it is of the same page. */
+static void __attribute__((noinline))
+upgrade_simple(pmap_t pmap, uint64_t *e, vm_offset_t va, uint64_t new)
+{
+	struct pmap_change c;
+
+	change_begin(&c, pmap);
+	entry_update(&c, e, va, new, 0);
+	flush_range(pmap, c.lo, c.hi);
+}
+
 /*
- * What most faults want, without ado: one RAM page, into an empty slot of a table that is there.
- * False: it is not that, or there is no memory.
+ * What most faults want, without ado: one RAM page, into a slot of a table that is there; the slot
+ * is empty, or the page's own. False: it is not that, or there is no memory.
  */
 static inline bool
 enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 {
-	uint64_t *table = pmap->pm_pml4, e;
+	uint64_t *table, *e, new = m->phys_addr | bits;
 
 	if ((m->flags & (PG_BLOCK | PG_UNMANAGED)) != 0)
 		return (false);
-#pragma GCC unroll 3
-	for (int level = TOP_LEVEL; level > 0; level--) {
-		e = table[PTE_INDEX(va, level)];
-		if ((e & (PG_V | PG_PS)) != PG_V)
-			return (false);
-		table = pte_table(e);
-	}
-	if (table[PTE_INDEX(va, 0)] != 0 || !pv_add(pmap, &m->md.pv_list, va, 1))
+	e = small_entry(pmap, va, &table);
+	if (e == NULL)
 		return (false);
-	table[PTE_INDEX(va, 0)] = m->phys_addr | bits;
+	if (*e != 0) {
+		if (!same_page(*e, new))
+			return (false);
+		upgrade_simple(pmap, e, va, new);
+		return (true);
+	}
+	if (!pv_add(pmap, &m->md.pv_list, va, 1))
+		return (false);
+	*e = new;
 	table_page(table)->pindex++;
 	pmap->pm_resident++;
 	VM_CNT_INC(v_pte_writes);
+	return (true);
+}
+
+/* The same for the removal of one page: it is not there, or is a RAM page in a table that is not
+ * left empty. */
+static inline bool
+remove_simple(pmap_t pmap, vm_offset_t va)
+{
+	uint64_t *table, *e = small_entry(pmap, va, &table), old;
+	vm_page_t m, tpage;
+
+	if (e == NULL || (*e & PG_MANAGED) == 0)
+		return (e != NULL && *e == 0);
+	m = PHYS_TO_VM_PAGE(*e & PG_FRAME);
+	tpage = table_page(table);
+	if ((m->flags & PG_BLOCK) != 0 || tpage->pindex == 1)
+		return (false);
+	old = entry_swap(e, 0);
+	tpage->pindex--;
+	pmap->pm_resident--;
+	VM_CNT_INC(v_pte_writes);
+	flush_range(pmap, va, va + PAGE_SIZE);
+	if ((old & PG_D) != 0)
+		vm_page_dirty(m);
+	pv_remove(pmap, va, m, 1);
 	return (true);
 }
 
@@ -749,23 +804,33 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 /* --- ranges of a map -------------------------------------------------------------------------- */
 
 static void
-change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
+change_locked(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
 {
 	struct pmap_change c;
 
 	KASSERT(sva <= eva && eva <= VM_MAXUSER_ADDRESS, ("pmap: [%#lx, %#lx)", sva, eva));
-	mtx_lock(&pmap_mtx);
 	change_begin(&c, pmap);
 	c.prot = prot;
 	change_all(&c, sva, eva, fn);
 	change_flush(&c);
+}
+
+static void
+change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
+{
+	mtx_lock(&pmap_mtx);
+	change_locked(pmap, sva, eva, fn, prot);
 	mtx_unlock(&pmap_mtx);
 }
 
 void
 pmap_remove(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 {
-	change_map(pmap, sva, eva, change_remove, VM_PROT_NONE);
+	KASSERT(eva <= VM_MAXUSER_ADDRESS, ("pmap_remove: [%#lx, %#lx)", sva, eva));
+	mtx_lock(&pmap_mtx);
+	if (eva - sva != PAGE_SIZE || !remove_simple(pmap, sva))
+		change_locked(pmap, sva, eva, change_remove, VM_PROT_NONE);
+	mtx_unlock(&pmap_mtx);
 }
 
 void

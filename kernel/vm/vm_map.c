@@ -343,15 +343,44 @@ vm_map_free_dead(vm_map_t map, vm_map_entry_t dead)
 	}
 }
 
+/*
+ * [start, end) is the beginning or the end of e, and goes: e becomes shorter, which takes no
+ * memory. False: it is something else, or wired.
+ */
+static bool
+trim_entry(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+{
+	bool front = start == e->start && end < e->end;
+
+	if (e->wired_count != 0 || !(front || (start > e->start && end == e->end)))
+		return (false);
+	pmap_remove(map->pmap, start, end);
+	vm_map_entry_free_pages(e, start, end);
+	if (front && e->object != NULL)
+		e->offset += end - start;
+	if (front)
+		e->start = end;
+	else
+		e->end = start;
+	map->size -= end - start;
+	vm_map_tree_resized(map, e);
+	return (true);
+}
+
 int
 vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *dead)
 {
-	vm_map_entry_t e, next;
+	vm_map_entry_t e = vm_map_entry_at_or_after(map, start), next;
 
-	if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
-		return (KERN_RESOURCE_SHORTAGE);
 	TRACE(TR_MAP, (uint64_t) "remove", start, end);
-	for (e = vm_map_entry_at_or_after(map, start); e != NULL && e->start < end; e = next) {
+	if (e == NULL || e->start >= end || trim_entry(map, e, start, end))
+		return (KERN_SUCCESS);
+	if (e->start < start || e->end != end) {
+		if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
+			return (KERN_RESOURCE_SHORTAGE);
+		e = vm_map_entry_at_or_after(map, start);
+	}
+	for (; e != NULL && e->start < end; e = next) {
 		next = vm_map_entry_next(map, e);
 		if (e->wired_count != 0)
 			vm_map_entry_unwire(map, e, e->end);
