@@ -665,6 +665,39 @@ test_growing_anonymous_memory_stays_one_entry(void)
 }
 
 /* The model again, counting entries: nothing that could be merged stays apart for good. */
+/* Of touched memory: the pages go, the others are found where they were. */
+static void
+test_unmapping_an_end_shortens_the_entry(void)
+{
+	vm_offset_t va = 0x40000000;
+	struct space *s = space_create();
+	vm_map_entry_t e;
+	uint64_t calls;
+
+	space_map(s, va, ptoa(8), NULL, 0, VM_PROT_RW, VM_PROT_ALL, 0);
+	for (int i = 0; i < 8; i++)
+		T_EQ(fake_touch(&s->map, va + ptoa(i), VM_PROT_WRITE, NULL), KERN_SUCCESS);
+	calls = fake_kmem_calls;
+	T_EQ(vm_map_remove(&s->map, va - PAGE_SIZE, va + ptoa(0)), KERN_SUCCESS); /* nothing */
+	T_EQ(vm_map_remove(&s->map, va, va + ptoa(2)), KERN_SUCCESS);
+	T_EQ(vm_map_remove(&s->map, va + ptoa(7), va + ptoa(8)), KERN_SUCCESS);
+	T_EQ(fake_kmem_calls, calls);
+	T_EQ(s->map.nentries, 1);
+	T_EQ(s->map.size, ptoa(5));
+	e = s->map.header.next;
+	T_OK(e->start == va + ptoa(2) && e->end == va + ptoa(7) && e->offset == ptoa(2));
+	T_EQ(e->object->resident_page_count, 5);
+	T_EQ(fake_mapped(&s->pmap, va, va + ptoa(8)), 5);
+	T_EQ(fake_touch(&s->map, va + ptoa(1), VM_PROT_READ, NULL), KERN_INVALID_ADDRESS);
+	T_EQ(fake_touch(&s->map, va + ptoa(7), VM_PROT_READ, NULL), KERN_INVALID_ADDRESS);
+	vm_cnt.v_zfod = 0;
+	T_EQ(vm_map_protect(&s->map, va + ptoa(2), va + ptoa(7), VM_PROT_READ), KERN_SUCCESS);
+	for (int i = 2; i < 7; i++)
+		T_EQ(fake_touch(&s->map, va + ptoa(i), VM_PROT_READ, NULL), KERN_SUCCESS);
+	T_EQ(vm_cnt.v_zfod, 0);
+	space_destroy(s);
+}
+
 static void
 test_protect_all_merges_all(void)
 {
@@ -1010,6 +1043,7 @@ static const struct host_test tests[] = {
     TEST(test_merge_of_object_mappings_needs_the_next_offset),
     TEST(test_clip_keeps_offsets_and_references),
     TEST(test_growing_anonymous_memory_stays_one_entry),
+    TEST(test_unmapping_an_end_shortens_the_entry),
     TEST(test_protect_all_merges_all),
     TEST(test_find_takes_the_highest_gap),
     TEST(test_find_takes_a_free_hint),
