@@ -13,6 +13,8 @@
 #include "kern/lock.h"
 #include "vm/vm.h"
 
+struct file;
+
 #define FB_VRAM_MAX    (256ul << 20) /* bytes of VRAM used; a larger card shows this much */
 #define FB_MIN_RES     64 /* the least that bochs-display shows */
 #define FB_MAX_WIDTH   16000 /* what the dispi interface can take */
@@ -77,7 +79,7 @@ bool fb_console_view(struct fb_view *view, bool force);
 uint32_t fb_pixel(uint32_t rgb);
 
 /* fb_ioctl.c: the cdevsw method. */
-int fb_ioctl(void *softc, uint64_t cmd, uint64_t arg);
+int fb_ioctl(void *softc, uint64_t cmd, uint64_t arg, struct file *fp);
 
 /* fb_pager.c: the object of all VRAM, with a reference; NULL and *error. fb.lock is held. */
 vm_object_t fb_pager_object(vm_prot_t prot, int *error);

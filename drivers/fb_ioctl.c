@@ -246,7 +246,7 @@ take_damage(struct quire_fb_damage *uaddr)
 }
 
 int
-fb_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg)
+fb_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg, struct file *fp __unused)
 {
 	void *uaddr = (void *)arg;
 

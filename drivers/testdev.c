@@ -215,7 +215,7 @@ destroy(struct testdev *td, bool gone)
 }
 
 static int
-testdev_ioctl(void *softc, uint64_t cmd, uint64_t arg)
+testdev_ioctl(void *softc, uint64_t cmd, uint64_t arg, struct file *fp __unused)
 {
 	struct testdev *td = softc;
 	void *uaddr = (void *)arg;

@@ -1,11 +1,14 @@
 /*
- * The first serial port, a 16550 at its customary place: the console's serial side. Owns COM1.
+ * The first serial port, a 16550 at its customary place: the console's serial side, and /dev/ttyS0.
+ * Owns COM1.
  * Sends by polling, so that it works in a panic and before interrupts; receives by interrupt.
  */
 #include "drivers/drivers.h"
 #include "kern/console.h"
 #include "kern/errno.h"
 #include "kern/machdep.h"
+#include "kern/thread.h"
+#include "kern/tty.h"
 
 #define COM1_PORT 0x3f8
 #define COM1_IRQ  4
@@ -24,6 +27,7 @@
 #define MCR_DTR_RTS_OUT2 0x0b
 #define UART_LSR         5
 #define LSR_RX           0x01
+#define LSR_BREAK        0x10
 #define LSR_TX_EMPTY     0x20
 #define LSR_TX_IDLE      0x40
 #define UART_SCRATCH     7
@@ -33,6 +37,7 @@
  * is slow. Once lost, one look is enough until the port moves again.
  */
 #define SEND_POLLS 5000000
+#define CHUNK      256 /* bytes sent with interrupts off */
 #define RX_BURST   256 /* characters taken by one interrupt: a babbling line cannot hold the CPU */
 
 static bool uart_present;
@@ -77,11 +82,99 @@ uart_send(const char *text, size_t len)
 	}
 }
 
+/* --- input ------------------------------------------------------------------------------------ */
+
+static struct tty serial_tty; /* /dev/ttyS0 */
+static int held = -1; /* interrupts off: a character that there was no room for; the next wait */
+
+static bool
+uart_deliver(uint16_t c)
+{
+	if (__atomic_load_n(&serial_tty.t_opens, __ATOMIC_RELAXED) > 0)
+		return (tty_rint(&serial_tty, c));
+	return (console_input(c));
+}
+
+/*
+ * Take what has come. The line is edge-triggered: the FIFO must be seen empty before returning, or
+ * no edge comes any more. After a full burst the receive interrupt is switched off and on, which
+ * makes a new edge; and while there is no room it stays off, so that the other side waits.
+ */
+static void
+uart_receive(void)
+{
+	uint8_t status;
+
+	if (held >= 0 && !uart_deliver((uint16_t)held))
+		return;
+	held = -1;
+	for (int i = 0; i < RX_BURST; i++) {
+		status = uart_read(UART_LSR);
+		if ((status & LSR_RX) == 0)
+			return;
+		held = uart_read(UART_DATA) | ((status & LSR_BREAK) != 0 ? TTY_BREAK : 0);
+		if (!uart_deliver((uint16_t)held)) {
+			uart_write(UART_IER, 0);
+			return;
+		}
+		held = -1;
+	}
+	uart_write(UART_IER, 0);
+	uart_write(UART_IER, IER_RX);
+}
+
+static void
+uart_intr(void *arg __unused)
+{
+	uart_receive();
+}
+
+static void
+uart_resume(void)
+{
+	spinlock_enter();
+	if (held >= 0) {
+		uart_receive();
+		if (held < 0)
+			uart_write(UART_IER, IER_RX);
+	}
+	spinlock_exit();
+}
+
 static struct console_sink uart_sink = {
     .cs_name = "com1",
     .cs_write = uart_send,
+    .cs_resume = uart_resume,
     .cs_serial = true,
 };
+
+/* --- /dev/ttyS0 ------------------------------------------------------------------------------- */
+
+static void
+serial_outwakeup(struct tty *tp)
+{
+	char buf[CHUNK];
+	size_t n;
+
+	while ((n = tty_getout(tp, buf, sizeof(buf))) > 0) {
+		console_lock();
+		uart_send(buf, n);
+		console_unlock();
+	}
+}
+
+static void
+serial_inwakeup(struct tty *tp __unused)
+{
+	uart_resume();
+}
+
+static const struct ttydevsw serial_ttysw = {
+    .tsw_outwakeup = serial_outwakeup,
+    .tsw_inwakeup = serial_inwakeup,
+};
+
+/* --- attaching -------------------------------------------------------------------------------- */
 
 void
 uart16550_drain(void)
@@ -114,30 +207,19 @@ uart16550_probe(void)
 	return (0);
 }
 
-/*
- * The line is edge-triggered: the FIFO must be seen empty before returning, or no edge comes any
- * more. After a full burst the receive interrupt is switched off and on, which makes a new edge.
- */
-static void
-uart_intr(void *arg __unused)
-{
-	for (int i = 0; i < RX_BURST; i++) {
-		if ((uart_read(UART_LSR) & LSR_RX) == 0)
-			return;
-		console_input((char)uart_read(UART_DATA));
-	}
-	uart_write(UART_IER, 0);
-	uart_write(UART_IER, IER_RX);
-}
-
 int
 uart16550_intr_probe(void)
 {
+	static struct cdev dev;
 	int error;
 
 	if (!uart_present)
 		return (ENODEV);
-	error = cpu_irq_register(COM1_IRQ, uart_intr, NULL);
+	error = tty_init(&serial_tty, &serial_ttysw, NULL, 4, 64);
+	if (error == 0)
+		error = tty_makedev(&serial_tty, &dev, "ttyS0");
+	if (error == 0)
+		error = cpu_irq_register(COM1_IRQ, uart_intr, NULL);
 	if (error != 0)
 		return (error);
 	uart_write(UART_IER, IER_RX); /* what was typed meanwhile interrupts now */

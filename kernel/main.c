@@ -5,6 +5,7 @@
 #include "amd64/amd64.h"
 #include "drivers/drivers.h"
 #include "fs/vnode.h"
+#include "kern/console.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
@@ -14,6 +15,7 @@
 #include "kern/proc.h"
 #include "kern/random.h"
 #include "kern/task.h"
+#include "kern/tty.h"
 #include "vm/vm_page.h"
 
 static void
@@ -38,6 +40,14 @@ start_root(void)
 	vfs_set_special(VFIFO, &pipe_ops);
 	devfs_init();
 	procfs_init();
+}
+
+static void
+start_terminals(void)
+{
+	tty_jobs_init();
+	pty_init();
+	console_init();
 }
 
 /* Unpack the initrd into the root, then its memory is as free as any other. */
@@ -69,6 +79,7 @@ static const struct {
     {"clock and timer", timer_init},
     {"random numbers", random_init},
     {"root, /dev and /proc", start_root},
+    {"terminals", start_terminals},
     {"initrd", start_initrd},
     {"drivers", drivers_init},
 };

@@ -4,7 +4,6 @@
  */
 #include "fs/vnode.h"
 #include "kern/cdev.h"
-#include "kern/console.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/log.h"
@@ -51,11 +50,11 @@ dev_close(struct vnode *vp, struct file *fp)
 }
 
 static int
-dev_ioctl(struct vnode *vp, struct file *fp __unused, uint64_t cmd, uint64_t arg)
+dev_ioctl(struct vnode *vp, struct file *fp, uint64_t cmd, uint64_t arg)
 {
 	const struct cdevsw *sw = vp->v_cdev->cd_sw;
 
-	return (sw->d_ioctl != NULL ? sw->d_ioctl(vp->v_cdev->cd_softc, cmd, arg) : ENOTTY);
+	return (sw->d_ioctl != NULL ? sw->d_ioctl(vp->v_cdev->cd_softc, cmd, arg, fp) : ENOTTY);
 }
 
 static uint32_t
@@ -66,6 +65,15 @@ dev_poll(struct vnode *vp, struct file *fp, struct selfd *sfd)
 	return (sw->d_poll != NULL ? sw->d_poll(vp->v_cdev->cd_softc, fp, sfd) : POLL_ALWAYS);
 }
 
+static void
+dev_inactive(struct vnode *vp)
+{
+	const struct cdev *dev = vp->v_cdev;
+
+	if (dev != NULL && dev->cd_sw->d_gone != NULL)
+		dev->cd_sw->d_gone(dev->cd_softc);
+}
+
 static const struct vnodeops dev_ops = {
     .v_open = dev_open,
     .v_close = dev_close,
@@ -73,15 +81,15 @@ static const struct vnodeops dev_ops = {
     .v_write = dev_io,
     .v_ioctl = dev_ioctl,
     .v_poll = dev_poll,
+    .v_inactive = dev_inactive,
 };
 
 int
-cdev_register(struct cdev *dev)
+cdev_register_at(struct cdev *dev, struct vnode *dir, struct vnode **vpp)
 {
 	size_t len = strlen(dev->cd_name);
 	struct vnode *vp =
-	    devdir == NULL ? NULL
-			   : vnode_alloc(sizeof(*vp), &dev_ops, VCHR, devdir, dev->cd_name, len);
+	    dir == NULL ? NULL : vnode_alloc(sizeof(*vp), &dev_ops, VCHR, dir, dev->cd_name, len);
 	int error;
 
 	if (vp == NULL)
@@ -90,8 +98,21 @@ cdev_register(struct cdev *dev)
 	vp->v_rdev = dev->cd_major << 8 | dev->cd_minor;
 	vp->v_nlink = 0;
 	vp->v_cdev = dev;
-	error = ramfs_ops.v_link(devdir, dev->cd_name, len, vp);
-	vrele(vp);
+	error = ramfs_ops.v_link(dir, dev->cd_name, len, vp);
+	if (error != 0)
+		vp->v_cdev = NULL;
+	if (error == 0 && vpp != NULL)
+		*vpp = vp;
+	else
+		vrele(vp);
+	return (error);
+}
+
+int
+cdev_register(struct cdev *dev)
+{
+	int error = cdev_register_at(dev, devdir, NULL);
+
 	if (error == 0) {
 		dev->cd_next = cdevs;
 		cdevs = dev;
@@ -99,9 +120,33 @@ cdev_register(struct cdev *dev)
 	return (error);
 }
 
+/* Somebody may have removed or replaced the name: then it is not ours to take away. */
+void
+cdev_unregister(struct cdev *dev, struct vnode *dir)
+{
+	size_t len = strlen(dev->cd_name);
+	struct vnode *vp;
+
+	if (ramfs_ops.v_lookup(dir, dev->cd_name, len, &vp) != 0)
+		return;
+	if (vp->v_cdev == dev)
+		ramfs_ops.v_unlink(dir, dev->cd_name, len, false);
+	vrele(vp);
+}
+
+struct vnode *
+cdev_mkdir(const char *name)
+{
+	struct vnode *vp = NULL;
+
+	if (devdir != NULL)
+		ramfs_ops.v_create(devdir, name, strlen(name), VDIR, 0755, NULL, &vp);
+	return (vp);
+}
+
 /* --- devices that need no hardware; softc is the kind ----------------------------------------- */
 
-enum kind { DEV_CONSOLE, DEV_NULL, DEV_ZERO, DEV_FULL, DEV_RANDOM };
+enum kind { DEV_NULL, DEV_ZERO, DEV_FULL, DEV_RANDOM };
 
 static int
 soft_read(void *softc, struct uio *uio, struct file *fp __unused)
@@ -117,14 +162,8 @@ soft_read(void *softc, struct uio *uio, struct file *fp __unused)
 		return (uiomove(NULL, uio->uio_resid, uio));
 	while (uio->uio_resid > 0 && error == 0) {
 		n = MIN(uio->uio_resid, sizeof(buf));
-		if (kind == DEV_RANDOM)
-			random_bytes(buf, n);
-		else
-			error = console_read(buf, n, &n);
-		if (error == 0)
-			error = uiomove(buf, n, uio);
-		if (kind == DEV_CONSOLE) /* no more than a line at a time */
-			break;
+		random_bytes(buf, n);
+		error = uiomove(buf, n, uio);
 	}
 	return (error);
 }
@@ -144,9 +183,7 @@ soft_write(void *softc, struct uio *uio, struct file *fp __unused)
 	while (uio->uio_resid > 0 && error == 0) {
 		n = MIN(uio->uio_resid, sizeof(buf));
 		error = uiomove(buf, n, uio);
-		if (error == 0 && kind == DEV_CONSOLE)
-			console_write(buf, n);
-		else if (error == 0)
+		if (error == 0)
 			random_stir(buf, n);
 	}
 	return (error);
@@ -164,7 +201,6 @@ soft_mmap(void *softc, uint64_t offset, uint64_t size, vm_prot_t prot __unused, 
 	return (shared && *object == NULL ? ENOMEM : 0);
 }
 
-static const struct cdevsw console_sw = {.d_read = soft_read, .d_write = soft_write};
 static const struct cdevsw memory_sw = {
     .d_read = soft_read, .d_write = soft_write, .d_mmap = soft_mmap, .d_seekable = true};
 
@@ -182,8 +218,6 @@ devfs_init(void)
 	static struct mount shmmount = {
 	    .mnt_type = "tmpfs", .mnt_from = "tmpfs", .mnt_magic = TMPFS_MAGIC};
 	static struct cdev soft_devices[] = {
-	    SOFT_DEVICE("console", &console_sw, DEV_CONSOLE, 5, 1),
-	    SOFT_DEVICE("tty", &console_sw, DEV_CONSOLE, 5, 0),
 	    SOFT_DEVICE("null", &memory_sw, DEV_NULL, 1, 3),
 	    SOFT_DEVICE("zero", &memory_sw, DEV_ZERO, 1, 5),
 	    SOFT_DEVICE("full", &memory_sw, DEV_FULL, 1, 7),

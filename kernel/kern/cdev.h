@@ -9,6 +9,7 @@
 struct file;
 struct selfd;
 struct uio;
+struct vnode;
 
 struct cdevsw {
 	/* Any of these may be NULL: open and close succeed, the others do as noted. */
@@ -16,7 +17,8 @@ struct cdevsw {
 	void (*d_close)(void *softc, struct file *fp);
 	int (*d_read)(void *softc, struct uio *uio, struct file *fp); /* EINVAL */
 	int (*d_write)(void *softc, struct uio *uio, struct file *fp); /* EINVAL */
-	int (*d_ioctl)(void *softc, uint64_t cmd, uint64_t arg); /* ENOTTY; arg: user's word */
+	/* ENOTTY; arg: user's word. A result that is not 0 is returned negated. */
+	int (*d_ioctl)(void *softc, uint64_t cmd, uint64_t arg, struct file *fp);
 	uint32_t (*d_poll)(void *softc, struct file *fp, struct selfd *sfd); /* as v_poll */
 	/*
 	 * The object that [offset, offset + size) of the device maps, with a reference for the
@@ -28,6 +30,8 @@ struct cdevsw {
 		      vm_object_t *object, uint64_t *phase);
 	bool d_seekable;
 	uint64_t (*d_size)(void *softc); /* for SEEK_END; NULL: 0 */
+	/* The device was unregistered, and its node's last user has gone. Any lock may be held. */
+	void (*d_gone)(void *softc);
 };
 
 struct cdev {
@@ -39,3 +43,8 @@ struct cdev {
 };
 /* Make dev visible in /dev (after devfs_init); it stays the driver's memory. EEXIST, ENOMEM. */
 int cdev_register(struct cdev *dev);
+/* The same in dir, a directory that cdev_mkdir has made in /dev (NULL: no memory); the node, with a
+ * reference, in *vpp unless NULL. And take it away: files that are open stay so. */
+int cdev_register_at(struct cdev *dev, struct vnode *dir, struct vnode **vpp);
+void cdev_unregister(struct cdev *dev, struct vnode *dir);
+struct vnode *cdev_mkdir(const char *name);

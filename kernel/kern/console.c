@@ -1,36 +1,64 @@
 /*
- * The console: text out to every sink, and characters in through a small line editor.
+ * The console: the kernel's text and /dev/console's output to every sink, their input to
+ * /dev/console. Owns the list of sinks, and the terminal.
  */
 #include "kern/console.h"
+#include "kern/errno.h"
 #include "kern/lock.h"
 #include "kern/log.h"
+#include "kern/main.h"
 #include "kern/panic.h"
 #include "kern/string.h"
+#include "kern/sysctl.h"
+#include "kern/tty.h"
 
-#define INPUT_SIZE 4096u /* typed and not read yet; a power of two. What does not fit is dropped */
-#define CTRL_D     ('D' & 0x1f) /* in the buffer too: the line ends here, without a newline */
-#define CTRL_U     ('U' & 0x1f)
-#define DELETE     0x7f
+#define CHUNK 256 /* bytes written with interrupts off */
 
-/* Locks: (c) console_lock, ranked as the log, for it may be written to from anywhere; (t)
- * tty_lock. */
-static struct mtx console_lock = MTX_INITIALIZER("console", LR_LOG);
+/* Locks: (c) console_mtx, ranked as the log, for it may be written to from anywhere. */
+static struct mtx console_mtx = MTX_INITIALIZER("console", LR_LOG);
 static TAILQ_HEAD(, console_sink) sinks = TAILQ_HEAD_INITIALIZER(sinks); /* (c) */
 
-static struct mtx tty_lock = MTX_INITIALIZER("tty", LR_LEAF);
-static struct {
-	char buf[INPUT_SIZE]; /* (t) indexed by these, modulo its size: */
-	uint32_t read; /* (t) next to read */
-	uint32_t lines; /* (t) end of the finished lines */
-	uint32_t end; /* (t) end of the line being typed */
-} input;
+static struct tty console_tty;
+static bool ready; /* constant once console_init has run */
+static bool sized; /* constant once console_init has run: the command line gave the size */
 
 void
 console_attach(struct console_sink *sink)
 {
-	mtx_lock(&console_lock);
+	console_lock();
 	TAILQ_INSERT_TAIL(&sinks, sink, cs_link);
-	mtx_unlock(&console_lock);
+	console_unlock();
+}
+
+void
+console_lock(void)
+{
+	mtx_lock(&console_mtx);
+}
+
+void
+console_unlock(void)
+{
+	mtx_unlock(&console_mtx);
+}
+
+/* Text of the kernel's: a terminal wants a carriage return before each newline, a report not. */
+static void
+sink_text(struct console_sink *sink, const char *text, size_t len)
+{
+	const char *end = text + len, *line;
+
+	for (; text < end && !sink->cs_report_only; text = line) {
+		for (line = text; line < end && *line != '\n';)
+			line++;
+		sink->cs_write(text, (size_t)(line - text));
+		if (line == end)
+			return;
+		sink->cs_write("\r\n", 2);
+		line++;
+	}
+	if (text < end)
+		sink->cs_write(text, len);
 }
 
 void
@@ -38,11 +66,11 @@ console_write(const char *text, size_t len)
 {
 	struct console_sink *sink;
 
-	mtx_lock(&console_lock);
+	console_lock();
 	TAILQ_FOREACH (sink, &sinks, cs_link)
 		if (!sink->cs_report_only)
-			sink->cs_write(text, len);
-	mtx_unlock(&console_lock);
+			sink_text(sink, text, len);
+	console_unlock();
 }
 
 /* In a panic nobody else runs, and the lock may be held for good: the list is walked without. */
@@ -63,7 +91,7 @@ console_report(const char *fmt, ...)
 		report_sink |= sink->cs_report_only;
 	TAILQ_FOREACH (sink, &sinks, cs_link)
 		if (!sink->cs_serial || !report_sink)
-			sink->cs_write(text, (size_t)len);
+			sink_text(sink, text, (size_t)len);
 }
 
 void
@@ -76,71 +104,136 @@ console_panic(void)
 			sink->cs_panic();
 }
 
-static void
-input_erase(void)
+/* --- /dev/console ----------------------------------------------------------------------------- */
+
+bool
+console_input(uint16_t c)
 {
-	if (input.end == input.lines)
-		return;
-	input.end--;
-	console_write("\b \b", 3);
+	return (!ready || tty_rint(&console_tty, c)); /* too early: nobody will ever read it */
 }
 
-/* Add c to the line. In a full buffer what finishes the line takes the place of its last
- * character, if there is one, so that a line too long can be ended. */
+/* One chunk to every sink, and what they answer. */
 static void
-input_put(char c, bool finish)
+write_chunk(const char *text, size_t len)
 {
-	if (input.end - input.read == INPUT_SIZE) {
-		if (!finish || input.end == input.lines)
-			return;
-		input.end--;
+	struct console_sink *sink;
+	char answer[64];
+	size_t n = 0;
+
+	console_lock();
+	TAILQ_FOREACH (sink, &sinks, cs_link) {
+		if (!sink->cs_report_only)
+			sink->cs_write(text, len);
+		if (sink->cs_answer != NULL)
+			n += sink->cs_answer(answer + n, sizeof(answer) - n);
 	}
-	input.buf[input.end++ % INPUT_SIZE] = c;
-	if (c != CTRL_D)
-		console_write(&c, 1);
-	if (finish) {
-		input.lines = input.end;
-		wakeup(&input);
-	}
+	console_unlock();
+	/* With a terminal at the serial line it is that one who answers. */
+	for (size_t i = 0; i < n && !sized; i++)
+		tty_rint(&console_tty, (uint8_t)answer[i]);
+}
+
+static void
+console_outwakeup(struct tty *tp)
+{
+	char buf[CHUNK];
+	size_t n;
+
+	while ((n = tty_getout(tp, buf, sizeof(buf))) > 0)
+		write_chunk(buf, n);
+}
+
+static void
+console_inwakeup(struct tty *tp __unused)
+{
+	struct console_sink *sink;
+
+	TAILQ_FOREACH (sink, &sinks, cs_link) /* complete by now */
+		if (sink->cs_resume != NULL)
+			sink->cs_resume();
+}
+
+static int
+console_ioctl(struct tty *tp __unused, struct file *fp, uint64_t cmd, uint64_t arg)
+{
+	struct console_sink *sink;
+	int error = ENOTTY;
+
+	TAILQ_FOREACH (sink, &sinks, cs_link)
+		if (sink->cs_ioctl != NULL && error == ENOTTY)
+			error = sink->cs_ioctl(fp, cmd, arg);
+	return (error);
+}
+
+static const struct ttydevsw console_ttysw = {
+    .tsw_outwakeup = console_outwakeup,
+    .tsw_inwakeup = console_inwakeup,
+    .tsw_ioctl = console_ioctl,
+};
+
+static int
+console_open(void *softc, struct file *fp)
+{
+	return (tty_file_open(softc, fp, true));
+}
+
+bool
+console_has_terminal(void)
+{
+	return (sized);
 }
 
 void
-console_input(char c)
+console_set_size(uint32_t rows, uint32_t columns)
 {
-	mtx_lock(&tty_lock);
-	if (c == '\r' || c == '\n')
-		input_put('\n', true);
-	else if (c == CTRL_D)
-		input_put(c, true);
-	else if (c == '\b' || c == DELETE)
-		input_erase();
-	else if (c == CTRL_U)
-		while (input.end != input.lines)
-			input_erase();
-	else if ((uint8_t)c >= ' ' || c == '\t')
-		input_put(c, false);
-	mtx_unlock(&tty_lock);
+	struct winsize ws = {.ws_row = (uint16_t)rows, .ws_col = (uint16_t)columns};
+
+	if (ready && !sized)
+		tty_set_winsize(&console_tty, &ws);
 }
 
-int
-console_read(char *buf, size_t size, size_t *len)
+/* "ROWSxCOLUMNS" */
+static bool
+parse_size(const char *text, struct winsize *ws)
 {
-	char c = '\0';
-	int error;
+	const char *x = strchr(text, 'x');
+	uint32_t rows, columns;
+	char first[8];
 
-	mtx_lock(&tty_lock);
-	while (input.read == input.lines) {
-		error = mtx_sleep(&input, &tty_lock, SLEEP_KILL, 0);
-		if (error != 0)
-			return (error);
-		mtx_lock(&tty_lock);
-	}
-	for (*len = 0; *len < size && input.read != input.lines && c != '\n';) {
-		c = input.buf[input.read++ % INPUT_SIZE];
-		if (c == CTRL_D)
-			break;
-		buf[(*len)++] = c;
-	}
-	mtx_unlock(&tty_lock);
-	return (0);
+	if (x == NULL)
+		return (false);
+	strlcpy(first, text, MIN(sizeof(first), (size_t)(x - text) + 1));
+	if (sysctl_store_uint(first, UINT16_MAX, &rows) != 0 ||
+	    sysctl_store_uint(x + 1, UINT16_MAX, &columns) != 0 || rows == 0 || columns == 0)
+		return (false);
+	*ws = (struct winsize){.ws_row = (uint16_t)rows, .ws_col = (uint16_t)columns};
+	return (true);
+}
+
+void
+console_claim(void)
+{
+	tty_open_session(&console_tty);
+}
+
+void
+console_init(void)
+{
+	static const struct cdevsw sw = TTY_CDEVSW(console_open);
+	static struct cdev dev = {.cd_name = "console",
+				  .cd_sw = &sw,
+				  .cd_softc = &console_tty,
+				  .cd_major = 5,
+				  .cd_minor = 1};
+	const char *size = cmdline_get("console.size");
+
+	if (tty_init(&console_tty, &console_ttysw, NULL, dev.cd_major, dev.cd_minor) != 0)
+		panic("no memory for the console: give the machine more (--mem)");
+	console_tty.t_winsize = (struct winsize){.ws_row = 25, .ws_col = 80};
+	if (size != NULL)
+		sized = parse_size(size, &console_tty.t_winsize);
+	if (size != NULL && !sized)
+		klog(LOG_WARNING, "console.size=%s: not ROWSxCOLUMNS", size);
+	ready = true;
+	cdev_register(&dev);
 }

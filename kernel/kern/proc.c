@@ -2,6 +2,7 @@
  * Processes: the table of them, the first one, and what is asked of one by others.
  */
 #include "kern/proc.h"
+#include "kern/console.h"
 #include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/exec.h"
@@ -289,6 +290,7 @@ init_main(void *arg __unused)
 	struct image_args args = {0};
 	int error = init_arguments(&args);
 
+	console_claim();
 	if (error == 0)
 		error = exec_program(init_args.path, &args);
 	exec_args_free(&args);

@@ -50,7 +50,6 @@ enum { S_IFIFO = 0010000, S_IFCHR = 0020000, S_IFDIR = 0040000, S_IFREG = 010000
        S_IFSOCK = 0140000 };
 enum { LINUX_SEEK_SET, LINUX_SEEK_CUR, LINUX_SEEK_END, LINUX_SEEK_DATA, LINUX_SEEK_HOLE };
 enum { F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 1030 };
-enum { TCGETS = 0x5401, TIOCGWINSZ = 0x5413 };
 enum { IOV_MAX = 1024 };
 #define RW_MAX 0x7ffff000ul /* bytes that one read or write moves at most */
 

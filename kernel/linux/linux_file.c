@@ -201,25 +201,6 @@ sys_fcntl(int fd, int command, uint64_t arg)
 	return (result);
 }
 
-/* The console is a terminal: in canonical mode, with echo, of the size that serial lines have. */
-static int
-tty_ioctl(uint64_t command, void *arg)
-{
-	const struct {
-		uint32_t iflag, oflag, cflag, lflag;
-		uint8_t line, cc[19];
-	} termios = {0400, 05, 0277, 0105073, 0, {3, 28, 127, 21, 4, 0, 1}};
-	const uint16_t winsize[4] = {25, 80};
-
-	switch (command) {
-	case TCGETS:
-		return (copyout(&termios, arg, sizeof(termios)));
-	case TIOCGWINSZ:
-		return (copyout(winsize, arg, sizeof(winsize)));
-	}
-	return (ENOTTY);
-}
-
 /* What a regular file has from its position on. */
 static int
 bytes_left(struct file *fp, int *uleft)
@@ -234,8 +215,6 @@ file_ioctl(struct file *fp, uint32_t command, uint64_t arg)
 {
 	struct vnode *vp = fp->f_vnode;
 
-	if (vp->v_cdev != NULL && vp->v_cdev->cd_major == 5)
-		return (tty_ioctl(command, (void *)arg));
 	if (command == FIONREAD && vp->v_type == VREG)
 		return (bytes_left(fp, (int *)arg));
 	return (vp->v_ops->v_ioctl != NULL ? vp->v_ops->v_ioctl(vp, fp, command, arg) : ENOTTY);
