@@ -79,6 +79,7 @@ machine_exit(int status)
 		len = ksnprintf(line, sizeof(line), "exit status %d: switching off\n", status);
 		console_write(line, (size_t)len);
 	}
+	console_flush();
 	uart16550_drain();
 	outl(DEBUGEXIT_PORT, EXIT_NORMAL);
 	outw(PM1A_CNT, PM1A_SLP_EN);

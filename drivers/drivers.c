@@ -23,7 +23,8 @@ static const struct driver drivers[] = {
     {"bochs_fb", bochs_fb_probe},
     {"boot_fb", boot_fb_probe},
     {"fb0", fb_probe},
-    {"fbcons", fbcons_probe},
+    {"vt", vt_probe},
+    {"ps2", ps2_probe},
     {"testdev", testdev_probe},
 };
 

@@ -24,7 +24,8 @@ int pci_probe(void);
 int bochs_fb_probe(void);
 int boot_fb_probe(void);
 int fb_probe(void);
-int fbcons_probe(void);
+int vt_probe(void);
+int ps2_probe(void);
 int testdev_probe(void);
 
 /* Wait, a bounded time, until the serial port has sent what it was given. */

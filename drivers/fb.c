@@ -6,6 +6,7 @@
  */
 #include "drivers/drivers.h"
 #include "drivers/fb.h"
+#include "drivers/vt.h"
 #include "fs/vnode.h"
 #include "kern/cdev.h"
 #include "kern/errno.h"
@@ -19,10 +20,18 @@
 
 struct fb_softc fb = {.lock = RW_INITIALIZER("fb", LR_FILE)};
 
+static struct mtx hidden_mtx = MTX_INITIALIZER("fb hidden", LR_LEAF);
+
 void
 fb_hold(void)
 {
+	mtx_lock(&hidden_mtx);
+	if (fb.users == 0) {
+		fb.vt = vt_front;
+		fb.hidden = false;
+	}
 	__atomic_fetch_add(&fb.users, 1, __ATOMIC_SEQ_CST);
+	mtx_unlock(&hidden_mtx);
 }
 
 /* Before the last user is gone the console must know that the screen is not as it left it. */
@@ -31,6 +40,37 @@ fb_release(void)
 {
 	__atomic_fetch_add(&fb.generation, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_sub(&fb.users, 1, __ATOMIC_SEQ_CST);
+}
+
+/* First who comes is told to wait, then who is there is sent away: nobody gets in between, for a
+ * fault that was under way starts over (R3). */
+void
+fb_set_hidden(bool hidden)
+{
+	mtx_lock(&hidden_mtx);
+	fb.hidden = hidden;
+	mtx_unlock(&hidden_mtx);
+	if (!hidden) {
+		wakeup(&fb.hidden);
+		return;
+	}
+	rw_wlock(&fb.lock);
+	fb_pager_revoke();
+	rw_unlock(&fb.lock);
+}
+
+int
+fb_wait_shown(bool intr)
+{
+	int error = 0;
+
+	mtx_lock(&hidden_mtx);
+	while (fb.hidden && error == 0) {
+		error = mtx_sleep(&fb.hidden, &hidden_mtx, intr ? SLEEP_INTR : SLEEP_KILL, 0);
+		mtx_lock(&hidden_mtx);
+	}
+	mtx_unlock(&hidden_mtx);
+	return (error == EINTR && intr ? ERESTART : error);
 }
 
 /*
@@ -45,7 +85,8 @@ fb_console_view(struct fb_view *view, bool force)
 	struct fb_mode mode;
 	uint64_t offset;
 
-	if (be == NULL || (!force && __atomic_load_n(&fb.users, __ATOMIC_SEQ_CST) != 0))
+	if (be == NULL || (!force && !fb.hidden && fb.vt == vt_front &&
+			   __atomic_load_n(&fb.users, __ATOMIC_SEQ_CST) != 0))
 		return (false);
 	view->generation = __atomic_load_n(&fb.generation, __ATOMIC_SEQ_CST);
 	mode = fb.mode;
@@ -142,6 +183,9 @@ fb_write(void *softc __unused, struct uio *uio, struct file *fp __unused)
 	len = MIN(uio->uio_resid, size - offset);
 	if (len == 0 && uio->uio_resid > 0)
 		return (uio->uio_resid > size ? EFBIG : ENOSPC);
+	error = fb_wait_shown(true);
+	if (error != 0)
+		return (error);
 	error = uiomove(fb.vram + offset, len, uio);
 	fb_damage_mark(offset, len); /* all of it, wherever an error ended it */
 	return (error);

@@ -52,6 +52,8 @@ struct fb_softc {
 	vm_page_t pages; /* (c) of VRAM's frames, in order */
 	struct fb_mode mode; /* (f) to change */
 	uint32_t users; /* (a) who keeps the text console from drawing */
+	uint32_t vt; /* (a) the virtual console that was in front when there came to be users */
+	bool hidden; /* (f) to change, (a) to look: text is in front, the users must wait */
 	uint32_t generation; /* (a) moves when the console must start on a clear screen */
 };
 extern struct fb_softc fb;
@@ -66,6 +68,13 @@ int fb_mode_fit(const struct fb_backend *backend, struct fb_mode *mode);
 /* Keep the console off the screen, and let it on again; nested. */
 void fb_hold(void);
 void fb_release(void);
+
+/* Text comes to the front, where programs had the screen: their mappings are taken back, and what
+ * they touch waits; or they have it again. Fb.lock is not held. */
+void fb_set_hidden(bool hidden);
+/* Wait until the screen is the programs' again; EINTR: killed, ERESTART (intr): a signal. No spin
+ * lock is held. */
+int fb_wait_shown(bool intr);
 
 /* What the console needs to draw. */
 struct fb_view {

@@ -249,16 +249,19 @@ int
 fb_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg, struct file *fp __unused)
 {
 	void *uaddr = (void *)arg;
+	int error;
 
 	switch (cmd) {
 	case FBIOGET_VSCREENINFO:
 		return (get_var(uaddr));
 	case FBIOPUT_VSCREENINFO:
-		return (put_var(uaddr));
+		error = fb_wait_shown(true);
+		return (error != 0 ? error : put_var(uaddr));
 	case FBIOGET_FSCREENINFO:
 		return (get_fix(uaddr));
 	case FBIOPAN_DISPLAY:
-		return (pan(uaddr));
+		error = fb_wait_shown(true);
+		return (error != 0 ? error : pan(uaddr));
 	case FBIO_QUIRE_DAMAGE:
 		return (take_damage(uaddr));
 	case FBIOBLANK: /* no backend can: what Linux says then */

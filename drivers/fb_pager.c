@@ -146,6 +146,20 @@ release_range(vm_pindex_t first, vm_pindex_t end)
 	}
 }
 
+/* While text is in front nobody maps VRAM. The object is write-locked, but not meanwhile. */
+static int
+wait_shown(vm_object_t object)
+{
+	int error = 0;
+
+	while (__atomic_load_n(&fb.hidden, __ATOMIC_SEQ_CST) && error == 0) {
+		VM_OBJECT_UNLOCK(object);
+		error = fb_wait_shown(false);
+		VM_OBJECT_WLOCK(object);
+	}
+	return (error);
+}
+
 /*
  * The populate method. The object is write-locked on entry and on return (P5). What is installed is
  * policy ∩ hint ∩ object; the hint holds pidx, so the result does too (P7).
@@ -174,6 +188,8 @@ fb_pg_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __unused,
 		return (VM_PAGER_BAD); /* P8 */
 	lo = MAX(lo, *first);
 	hi = MIN(MIN(hi, *last), object->size - 1);
+	if (wait_shown(object) != 0)
+		return (VM_PAGER_ERROR); /* killed */
 	while ((error = take_range(object, lo, hi, &stop, &blocker)) != 0) {
 		if (error == ENOMEM && stop > pidx) {
 			hi = stop - 1;
@@ -207,6 +223,8 @@ fb_pg_fault(vm_object_t object, vm_ooffset_t offset, int prot __unused, vm_page_
 	int error;
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
+	if (wait_shown(object) != 0)
+		return (VM_PAGER_ERROR);
 	if (vm_page_unit(m)->object != NULL || !vm_page_tryxbusy(m))
 		return (VM_PAGER_ERROR); /* P21: stands elsewhere, a bug of this driver */
 	vm_page_remove(ram);

@@ -52,13 +52,15 @@ sink_text(struct console_sink *sink, const char *text, size_t len)
 		for (line = text; line < end && *line != '\n';)
 			line++;
 		sink->cs_write(text, (size_t)(line - text));
-		if (line == end)
-			return;
-		sink->cs_write("\r\n", 2);
-		line++;
+		if (line < end) {
+			sink->cs_write("\r\n", 2);
+			line++;
+		}
 	}
 	if (text < end)
 		sink->cs_write(text, len);
+	if (sink->cs_draw != NULL)
+		sink->cs_draw(false);
 }
 
 void
@@ -70,6 +72,18 @@ console_write(const char *text, size_t len)
 	TAILQ_FOREACH (sink, &sinks, cs_link)
 		if (!sink->cs_report_only)
 			sink_text(sink, text, len);
+	console_unlock();
+}
+
+void
+console_flush(void)
+{
+	struct console_sink *sink;
+
+	console_lock();
+	TAILQ_FOREACH (sink, &sinks, cs_link)
+		if (sink->cs_flush != NULL)
+			sink->cs_flush();
 	console_unlock();
 }
 
@@ -116,7 +130,7 @@ console_input(uint16_t c)
 static void
 write_chunk(const char *text, size_t len)
 {
-	struct console_sink *sink;
+	struct console_sink *sink, *put_off = NULL; /* there is one screen at most */
 	char answer[64];
 	size_t n = 0;
 
@@ -124,10 +138,14 @@ write_chunk(const char *text, size_t len)
 	TAILQ_FOREACH (sink, &sinks, cs_link) {
 		if (!sink->cs_report_only)
 			sink->cs_write(text, len);
+		if (sink->cs_draw != NULL && sink->cs_draw(true))
+			put_off = sink;
 		if (sink->cs_answer != NULL)
 			n += sink->cs_answer(answer + n, sizeof(answer) - n);
 	}
 	console_unlock();
+	if (put_off != NULL)
+		put_off->cs_later();
 	/* With a terminal at the serial line it is that one who answers. */
 	for (size_t i = 0; i < n && !sized; i++)
 		tty_rint(&console_tty, (uint8_t)answer[i]);
@@ -175,12 +193,6 @@ static int
 console_open(void *softc, struct file *fp)
 {
 	return (tty_file_open(softc, fp, true));
-}
-
-bool
-console_has_terminal(void)
-{
-	return (sized);
 }
 
 void

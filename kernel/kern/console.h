@@ -17,6 +17,12 @@ struct console_sink {
 	const char *cs_name; /* (c) */
 	/* Text as a terminal takes it. Called with interrupts off; must not sleep. */
 	void (*cs_write)(const char *text, size_t len);
+	/* Show what was written. May_wait: it may be put off while much comes; then true is returned,
+	 * and cs_later is to be called without any lock. The console's lock is held. */
+	bool (*cs_draw)(bool may_wait);
+	void (*cs_later)(void);
+	/* What was put off; the console's lock is held. */
+	void (*cs_flush)(void);
 	/* Take the hardware back from whoever owns it, for a panic. */
 	void (*cs_panic)(void);
 	/* What the screen has to say to the program (its answers to questions), up to size bytes;
@@ -31,13 +37,14 @@ struct console_sink {
 	bool cs_serial; /* (c) */
 };
 void console_attach(struct console_sink *sink);
-/* Run fn with the console's lock, which also protects the screen's state: a spin lock, ranked as
- * the log's, with interrupts off. */
+/* The console's lock, which also protects the state of screens: a spin lock, ranked as the log's. */
 void console_lock(void);
 void console_unlock(void);
 
 /* The kernel's text to all sinks; '\n' ends a line. */
 void console_write(const char *text, size_t len);
+/* Show what was put off. */
+void console_flush(void);
 /* For the report of a panic: to the report-only sink if there is one, else serial; and the
  * screen. */
 void console_report(const char *fmt, ...) __printf_like(1, 2);
@@ -48,8 +55,6 @@ void console_panic(void);
 bool console_input(uint16_t c);
 /* The console's size, unless the command line has given one. */
 void console_set_size(uint32_t rows, uint32_t columns);
-/* The command line says that a terminal is at the serial line. */
-bool console_has_terminal(void);
 /* Start-up: /dev/console, once there is /dev. */
 void console_init(void);
 /* Curproc's session, which has no terminal, gets this one. */

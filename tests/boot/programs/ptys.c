@@ -198,11 +198,9 @@ editing_flags(void)
 		const char *name;
 		tcflag_t off, on;
 	} sets[] = {
-	    {"no echo", ECHO, 0},	       {"newline only", ECHO, ECHONL},
-	    {"no ECHOE", ECHOE, 0},	       {"no ECHOKE", ECHOKE, 0},
-	    {"no ECHOK", ECHOKE | ECHOK, 0},   {"no ECHOCTL", ECHOCTL, 0},
-	    {"ECHOPRT", 0, ECHOPRT},	       {"no IEXTEN", IEXTEN, 0},
-	    {"no ISIG", ISIG, 0},
+	    {"no echo", ECHO, 0},     {"newline only", ECHO, ECHONL},  {"no ECHOE", ECHOE, 0},
+	    {"no ECHOKE", ECHOKE, 0}, {"no ECHOK", ECHOKE | ECHOK, 0}, {"no ECHOCTL", ECHOCTL, 0},
+	    {"ECHOPRT", 0, ECHOPRT},  {"no IEXTEN", IEXTEN, 0},        {"no ISIG", ISIG, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
