@@ -213,14 +213,20 @@ static int
 give_up(struct tty *tp)
 {
 	bool leads, mine;
+	struct pgrp *pg;
 
-	rw_rlock(&proctree_lock);
+	rw_wlock(&proctree_lock);
 	mine = my_session()->s_tty == tp;
 	leads = my_session()->s_leader == curproc;
-	rw_unlock(&proctree_lock);
+	pg = mine && leads ? pgrp_find(tp->t_pgid) : NULL;
+	if (pg != NULL) {
+		pgrp_signal(pg, SIGHUP);
+		pgrp_signal(pg, SIGCONT);
+	}
 	if (mine && leads)
-		tty_hangup(tp);
-	else if (mine)
+		untie(tp);
+	rw_unlock(&proctree_lock);
+	if (mine && !leads)
 		klog(LOG_INFO, "%s[%d]: TIOCNOTTY: not the session's leader", curproc->p_comm,
 		     curproc->p_pid);
 	return (mine && leads ? 0 : ENOTTY);

@@ -37,6 +37,13 @@ fb_release(void)
 	holds--;
 }
 
+int
+fb_wait_shown(bool intr)
+{
+	(void)intr;
+	return (0);
+}
+
 const char *
 cmdline_get(const char *name)
 {
