@@ -393,8 +393,6 @@ count(const char *what)
 static void
 counts(void)
 {
-	struct pollfd p;
-
 	begin("counts");
 	count("nothing");
 	TYPE("abc");
@@ -403,23 +401,54 @@ counts(void)
 	count("a line");
 	TYPE("\004x\n");
 	count("and an end");
-	p = (struct pollfd){slave, POLLIN | POLLOUT, 0};
-	printf("  poll %d %x\n", poll(&p, 1, 0), p.revents);
 	hear(100);
 	hear(100);
 	hear(100);
-	printf("  poll %d %x\n", poll(&p, 1, 0), p.revents);
-	p = (struct pollfd){master, POLLIN | POLLOUT, 0};
-	printf("  master %d %x\n", poll(&p, 1, 0), p.revents);
 	write(slave, "out", 3);
 	settle();
 	count("output");
-	printf("  master %d %x\n", poll(&p, 1, 0), p.revents);
 	close(slave);
-	printf("  master %d %x\n", poll(&p, 1, 0), p.revents);
 	take("left", master, 100);
 	take("left", master, 100);
-	printf("  master %d %x\n", poll(&p, 1, 0), p.revents);
+	close(master);
+}
+
+static void
+look(const char *what, int fd)
+{
+	struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+
+	int n = poll(&p, 1, 0);
+
+	printf("  %s: poll %d %x\n", what, n, p.revents);
+}
+
+static void
+polls(void)
+{
+	begin("poll");
+	look("nothing", slave);
+	TYPE("abc");
+	look("half a line", slave);
+	TYPE("\n");
+	look("a line", slave);
+	hear(100);
+	look("nothing at the master", master);
+	write(slave, "out", 3);
+	settle();
+	look("output", master);
+	TYPE("\023");
+	look("stopped", slave);
+	TYPE("\021");
+	set(start.c_iflag, start.c_oflag, start.c_lflag & ~ICANON);
+	TYPE("r");
+	look("raw", slave);
+	close(slave);
+	look("closed", master);
+	take("left", master, 100);
+	look("nothing left", master);
+	ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	look("open again", master);
 	close(master);
 }
 
@@ -548,9 +577,13 @@ sti(void)
 }
 
 int
-main(void)
+main(int argc, char **argv __attribute__((unused)))
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1) {
+		polls();
+		return (0);
+	}
 	defaults();
 	lines();
 	editing();
