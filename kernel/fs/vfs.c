@@ -310,14 +310,6 @@ uiomove(void *p, size_t len, struct uio *uio)
 	return (0);
 }
 
-void
-uio_unmove(struct uio *uio, size_t len)
-{
-	uio->uio_base = (char *)uio->uio_base - len;
-	uio->uio_resid += len;
-	uio->uio_offset -= len;
-}
-
 int
 vn_io(struct vnode *vp, struct uio *uio, struct file *fp)
 {

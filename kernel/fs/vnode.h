@@ -46,8 +46,6 @@ struct uio {
  * above is held, for it may fault.
  */
 int uiomove(void *p, size_t len, struct uio *uio);
-/* Take back the last len bytes of a uiomove: what was moved could not be used. */
-void uio_unmove(struct uio *uio, size_t len);
 
 /* VANON: in no directory and of no type that programs know (an eventfd). */
 enum vtype { VREG = 1, VDIR, VLNK, VCHR, VFIFO, VSOCK, VANON, VBLK, VTYPES };

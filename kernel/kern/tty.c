@@ -12,6 +12,7 @@
 #include "kern/string.h"
 
 #define CHUNK    256 /* bytes moved to and from a program at once */
+#define OUT_MOST 8 /* bytes that one character is put out as: a tab as spaces */
 #define TENTH_NS 100000000ul /* VTIME's unit */
 
 static const struct termios usual = {
@@ -220,7 +221,7 @@ tty_putout(struct tty *tp, const char *buf, size_t len)
 	struct ttyq *q = &tp->t_out;
 
 	tty_assert(tp);
-	if (len > TTY_BUF - ttyq_len(q))
+	if (len > TTY_BUF - ttyq_len(q) - tp->t_reserved)
 		return (false);
 	ring_copy(q, q->tq_end, (char *)buf, len, false);
 	q->tq_end += len;
@@ -437,27 +438,28 @@ tty_file_read(void *softc __unused, struct uio *uio, struct file *fp)
 	return (error);
 }
 
-/* All of buf into the terminal, sleeping as often as need be; *done says how much went. */
+/* Until output has room for some of len more characters: *n of them, whose room is kept. */
 static int
-write_chunk(struct tty *tp, struct file *fp, const char *buf, size_t len, size_t *done)
+write_reserve(struct tty *tp, struct file *fp, size_t len, size_t *n)
 {
-	int error = 0;
+	uint32_t room;
+	int error;
 
-	for (*done = 0; *done < len && error == 0;) {
+	for (;;) {
 		if (tty_hung(tp, fp) || tp->t_gone)
 			return (EIO);
-		if (!tp->t_stopped) {
-			*done += tty_disc_output(tp, buf + *done, len - *done);
-			tp->t_sw->tsw_outwakeup(tp);
-			*done += tty_disc_output(tp, buf + *done, len - *done);
-		}
-		if (*done < len)
-			error =
-			    (fp->f_flags & O_NONBLOCK) != 0 ? EAGAIN : tty_sleep(tp, &tp->t_out, 0);
+		room = (TTY_BUF - ttyq_len(&tp->t_out)) / OUT_MOST;
+		if (!tp->t_stopped && room > 0)
+			break;
+		if ((fp->f_flags & O_NONBLOCK) != 0)
+			return (EAGAIN);
+		error = tty_sleep(tp, &tp->t_out, 0);
+		if (error != 0)
+			return (error);
 	}
-	if (*done == len)
-		tp->t_sw->tsw_outwakeup(tp);
-	return (error);
+	*n = MIN(MIN(len, CHUNK), room);
+	tp->t_reserved = (uint32_t)*n * OUT_MOST;
+	return (0);
 }
 
 /* One write at a time, so that they do not mix. */
@@ -479,25 +481,28 @@ tty_file_write(void *softc __unused, struct uio *uio, struct file *fp)
 {
 	struct tty *tp = file_tty(fp);
 	char buf[CHUNK];
-	size_t n, done;
 	int error;
+	size_t n;
 
 	tty_lock(tp);
 	error = write_begin(tp, fp);
-	tty_unlock(tp);
-	if (error != 0)
+	if (error != 0) {
+		tty_unlock(tp);
 		return (error);
+	}
 	while (uio->uio_resid > 0 && error == 0) {
-		n = MIN(uio->uio_resid, sizeof(buf));
-		error = uiomove(buf, n, uio);
+		error = write_reserve(tp, fp, uio->uio_resid, &n);
 		if (error != 0)
 			break;
-		tty_lock(tp);
-		error = write_chunk(tp, fp, buf, n, &done);
 		tty_unlock(tp);
-		uio_unmove(uio, n - done);
+		error = uiomove(buf, n, uio);
+		tty_lock(tp);
+		tp->t_reserved = 0;
+		if (error == 0) {
+			tty_disc_output(tp, buf, n);
+			tp->t_sw->tsw_outwakeup(tp);
+		}
 	}
-	tty_lock(tp);
 	tp->t_writing = false;
 	wakeup(&tp->t_writing);
 	tty_unlock(tp);

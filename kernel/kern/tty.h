@@ -70,6 +70,7 @@ struct tty {
 	bool t_prting; /* (t) characters erased are being printed (ECHOPRT) */
 
 	struct ttyq t_out; /* (t) */
+	uint32_t t_reserved; /* (t) bytes of room in it that a write under way will need */
 	uint32_t t_column; /* (t) of the cursor, as far as known */
 	uint32_t t_line_column; /* (t) where the line being typed began */
 	bool t_stopped; /* (t) by ^S or TCOOFF */
@@ -167,7 +168,7 @@ int tty_drain(struct tty *tp, struct file *fp);
 void tty_wakeup(struct tty *tp);
 
 /* tty_disc.c; t_lock is held. */
-/* How many characters the discipline takes now. */
+/* How many characters the discipline takes now; TTY_BUF or more: any number. */
 uint32_t tty_disc_room(struct tty *tp);
 /* One character of input, or TTY_BREAK. */
 void tty_disc_input(struct tty *tp, uint16_t c);

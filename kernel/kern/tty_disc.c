@@ -486,9 +486,9 @@ tty_disc_room(struct tty *tp)
 
 	if (has(tp, iflag, PARMRK))
 		room /= 3;
-	/* A line too long must still be able to end. */
-	if (room == 0 && has(tp, lflag, ICANON) && tp->t_lines == tp->t_in.tq_read)
-		room = 1;
+	/* A line too long must still be able to end, and takes what comes before that. */
+	if (has(tp, lflag, ICANON) && tp->t_lines == tp->t_in.tq_read)
+		room = TTY_BUF;
 	return (room);
 }
 

@@ -255,31 +255,31 @@ ptmx_read(void *softc __unused, struct uio *uio, struct file *fp)
 	return (error);
 }
 
+/* What finds no room by the time it has been copied, because somebody else typed, is lost. */
 static int
 ptmx_write(void *softc __unused, struct uio *uio, struct file *fp)
 {
 	struct pty *pt = fp->f_data;
 	struct tty *tp = &pt->pt_slave;
 	char buf[CHUNK];
-	size_t n, done;
 	int error = 0;
+	size_t n;
 
+	tty_lock(tp);
 	while (uio->uio_resid > 0 && error == 0) {
-		n = MIN(uio->uio_resid, sizeof(buf));
-		error = uiomove(buf, n, uio);
-		if (error != 0)
-			break;
-		tty_lock(tp);
-		for (done = 0; done < n && error == 0;) {
-			done += tty_input(tp, buf + done, n - done);
-			if (done == n)
-				break;
+		n = MIN(MIN(uio->uio_resid, sizeof(buf)), tty_disc_room(tp));
+		if (n == 0) {
 			tty_want_room(tp);
 			error = master_sleep(pt, fp);
+			continue;
 		}
 		tty_unlock(tp);
-		uio_unmove(uio, n - done);
+		error = uiomove(buf, n, uio);
+		tty_lock(tp);
+		if (error == 0)
+			tty_input(tp, buf, n);
 	}
+	tty_unlock(tp);
 	return (error);
 }
 
