@@ -99,7 +99,11 @@ vcs_init(void)
 			v->number = i;
 			ksnprintf(v->name, sizeof(v->name), i == 0 ? "%s" : "%s%u", kinds[k].name,
 				  i);
-			v->dev = (struct cdev){v->name, &sw, v, VCS_MAJOR, kinds[k].minor + i};
+			v->dev = (struct cdev){.cd_name = v->name,
+					       .cd_sw = &sw,
+					       .cd_softc = v,
+					       .cd_major = VCS_MAJOR,
+					       .cd_minor = kinds[k].minor + i};
 			cdev_register(&v->dev);
 		}
 	}

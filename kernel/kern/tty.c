@@ -564,6 +564,10 @@ tty_makedev(struct tty *tp, struct cdev *dev, const char *name)
 {
 	static const struct cdevsw sw = TTY_CDEVSW(tty_dev_open);
 
-	*dev = (struct cdev){name, &sw, tp, tp->t_major, tp->t_minor};
+	*dev = (struct cdev){.cd_name = name,
+			     .cd_sw = &sw,
+			     .cd_softc = tp,
+			     .cd_major = tp->t_major,
+			     .cd_minor = tp->t_minor};
 	return (cdev_register(dev));
 }

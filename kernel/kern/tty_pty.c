@@ -193,7 +193,11 @@ ptmx_open(void *softc __unused, struct file *fp)
 	error = number(pt);
 	if (error == 0) {
 		ksnprintf(pt->pt_name, sizeof(pt->pt_name), "%u", tp->t_minor);
-		pt->pt_cdev = (struct cdev){pt->pt_name, &pts_cdevsw, tp, PTS_MAJOR, tp->t_minor};
+		pt->pt_cdev = (struct cdev){.cd_name = pt->pt_name,
+					    .cd_sw = &pts_cdevsw,
+					    .cd_softc = tp,
+					    .cd_major = PTS_MAJOR,
+					    .cd_minor = tp->t_minor};
 		error = cdev_register_at(&pt->pt_cdev, ptsdir, &pt->pt_vp);
 		if (error != 0)
 			unnumber(pt);

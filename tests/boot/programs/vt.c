@@ -254,7 +254,7 @@ switching(void)
 	printf(", mode %d\n", mode);
 	pid = painter(0x00aa55);
 	printf("in front %u: paints %d\n", in_front(), paints());
-	put("text of the second console\n");
+	put("\033ctext of the second console\n");
 	go_to(2);
 	text = picture(seen);
 	printf("in front %u: paints %d\n", in_front(), paints());
