@@ -72,6 +72,7 @@ f() { local x=$1; (( x < 2 )) && { echo $x; return; }; echo "$x ${square[$x]}"; 
 for i in 1 2 3; do f $i; done
 [[ "hello world" =~ ^h(.*)o\\ w ]] && echo "${BASH_REMATCH[1]} ${total} ${x:-unset} ${0##*/}"
 case abc in a*) echo "${BASH_VERSION%%.*}";; esac
+while read -r a b c; do echo "$c-$a"; done <<<"one two three"
 printf '%5.2f|%-8s|%08x\\n' 3.14159 left 48879
 exit 7
 """
@@ -139,6 +140,17 @@ def test_sqlite_in_memory() -> None:
         select count(*), sum(a), max(b), group_concat(distinct length(b)) from t;
         select * from t where b like 'row 99%' order by b, a limit 3;""")
     assert out.startswith("5000|12502500|")
+
+
+def test_sqlite_in_a_file() -> None:
+    """Each machine makes its own; a second statement reads what the first wrote."""
+    out = same("sqlite3", "/tmp/quire-sqlite.db", "drop table if exists t;", """
+        create table t(a integer primary key, b text); begin;
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000)
+            insert into t select i, 'row ' || i from n; commit;
+        update t set b = upper(b) where a % 3 = 0; delete from t where a % 7 = 0; vacuum;
+        pragma integrity_check; select count(*), sum(length(b)), max(b) from t;""")
+    assert out.startswith("ok\n")
 
 
 PYTHON_THREADS = """
