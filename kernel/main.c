@@ -75,6 +75,7 @@ static const struct {
     {"memory: a page for each frame", amd64_mem_init},
     {"threads and scheduler", sched_init},
     {"tasks", task_init},
+    {"callouts", callout_init},
     {"interrupt controllers", apic_init},
     {"clock and timer", timer_init},
     {"random numbers", random_init},

@@ -75,6 +75,15 @@ rdtsc(void)
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
 	return ((uint64_t)hi << 32 | lo);
 }
+/* The time since the last stamp is that side's (pc_user or pc_system); interrupts are off. */
+static inline void
+cpu_stamp(uint64_t *side)
+{
+	uint64_t now = rdtsc();
+
+	*side += now - pcpu0.pc_stamp;
+	pcpu0.pc_stamp = now;
+}
 #define READ_CR(n)                                                   \
 	({                                                           \
 		uint64_t cr_;                                        \
@@ -121,6 +130,20 @@ void linux_syscall(struct trapframe *tf);
 
 /* Sizes the FPU save area and records the initial state. */
 void fpu_init(void);
+/* Bytes of FPU state, and its components (XCR0; 3 where there is no XSAVE). */
+extern size_t fpu_size;
+extern uint64_t fpu_features;
+#define FXSAVE_SIZE 512
+#define XSAVE_MAX   1024 /* x87, SSE and AVX need 832 bytes */
+/* Bring curthread's md_fpu up to date; load another state, which is sane; or the initial one. */
+void fpu_save_user(void);
+void fpu_load_user(const void *area);
+void fpu_reset_user(void);
+
+/* --- sigframe.c ------------------------------------------------------------------------------- */
+
+/* Note in the initial FPU state, which all others begin as, what a signal's frame is to say of it. */
+void sigframe_init(void *fpu_initial);
 
 /* --- apic.c, timer.c --------------------------------------------------------------------- */
 

@@ -5,9 +5,9 @@
 
 #define SEL_KCODE 0x08
 #define SEL_KDATA 0x10
-#define SEL_UDATA 0x23 /* SYSRET wants data, then code, 8 and 16 past STAR's base */
-#define SEL_UCODE 0x2b
-#define SEL_TSS   0x30
+#define SEL_UDATA 0x2b /* as Linux; SYSRET wants data, then code, 8 and 16 past STAR's base */
+#define SEL_UCODE 0x33
+#define SEL_TSS   0x38
 
 #define VEC_IRQ      0x20 /* ISA interrupts 0-15 */
 #define VEC_TIMER    0xf0
@@ -23,13 +23,14 @@
 #define TF_RSP    160
 #define TF_SIZE   176
 
-#define MSR_GSBASE 0xc0000101
-#define RFLAGS_TF  0x100
-#define RFLAGS_IF  0x200
-#define RFLAGS_DF  0x400
-#define RFLAGS_NT  0x4000
-#define RFLAGS_RF  0x10000
-#define RFLAGS_AC  0x40000
+#define MSR_GSBASE  0xc0000101
+#define RFLAGS_TF   0x100
+#define RFLAGS_IF   0x200
+#define RFLAGS_DF   0x400
+#define RFLAGS_NT   0x4000
+#define RFLAGS_RF   0x10000
+#define RFLAGS_USER 0x50dd5 /* what a program may set: CF PF AF ZF SF TF DF OF RF AC */
+#define RFLAGS_AC   0x40000
 
 /* Stacks of the double fault, NMI and machine check: a guard page, then the stack, whose topmost
  * words hold the address of the CPU's struct pcpu. Aligned to their size. */

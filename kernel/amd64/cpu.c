@@ -48,6 +48,7 @@ static uint64_t gdt[] = {
     0,
     0x00af9b000000ffff, /* SEL_KCODE */
     0x00cf93000000ffff, /* SEL_KDATA */
+    0,
     0, /* no 32-bit programs */
     0x00cff3000000ffff, /* SEL_UDATA */
     0x00affb000000ffff, /* SEL_UCODE */

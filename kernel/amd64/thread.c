@@ -10,10 +10,9 @@
 #include "kern/string.h"
 
 #define XCR0_WANTED 7u /* x87, SSE, AVX */
-#define FXSAVE_SIZE 512
-#define XSAVE_MAX   1024 /* those three need 832 bytes */
 
-static size_t fpu_size = FXSAVE_SIZE; /* (c) */
+size_t fpu_size = FXSAVE_SIZE; /* (c) */
+uint64_t fpu_features = 3; /* (c) */
 static uint8_t fpu_initial[XSAVE_MAX] __aligned_to(64); /* (c) */
 
 static void
@@ -44,9 +43,29 @@ fpu_init(void)
 		cpu_features.avx = xcr0 >> 2 & 1;
 		__asm__ volatile("xsetbv" : : "c"(0), "a"(xcr0), "d"(0));
 		fpu_size = MIN(cpuid(0xd, 0).ebx, XSAVE_MAX); /* for what XCR0 has on */
+		fpu_features = xcr0;
 	}
 	__asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
 	fpu_save(fpu_initial);
+	sigframe_init(fpu_initial);
+}
+
+void
+fpu_save_user(void)
+{
+	fpu_save(curthread->td_md.md_fpu);
+}
+
+void
+fpu_load_user(const void *area)
+{
+	fpu_restore(area);
+}
+
+void
+fpu_reset_user(void)
+{
+	fpu_restore(fpu_initial);
 }
 
 int

@@ -104,6 +104,17 @@ cpu_now(void)
 	return ((unsigned __int128)(rdtsc() - tsc_start) * ns_per_tsc >> 32);
 }
 
+void
+cpu_take_times(uint64_t *user, uint64_t *system)
+{
+	struct pcpu *pc = &pcpu0;
+
+	cpu_stamp(&pc->pc_system);
+	*user = (unsigned __int128)pc->pc_user * ns_per_tsc >> 32;
+	*system = (unsigned __int128)pc->pc_system * ns_per_tsc >> 32;
+	pc->pc_user = pc->pc_system = 0;
+}
+
 uint64_t
 cpu_tsc_hz(void)
 {

@@ -11,14 +11,18 @@
 
 enum { T_NMI = 2, T_DF = 8, T_PF = 14, T_MCE = 18, T_EXCEPTIONS = 32 };
 enum { PF_PROT = 1, PF_WRITE = 2, PF_USER = 4, PF_RSVD = 8, PF_EXEC = 16 };
-enum { SI_KERNEL = 0x80, FPE_INTDIV = 1, ILL_ILLOPN = 2, TRAP_BRKPT = 1, TRAP_TRACE = 2 };
+enum { T_DB = 1, T_MF = 16, T_XM = 19 };
+enum { FPE_INTDIV = 1, FPE_FLTDIV = 3, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES, FPE_FLTINV };
+enum { ILL_ILLOPN = 2, TRAP_BRKPT = 1, TRAP_TRACE = 2 };
+#define DR6_SINGLE_STEP (1ul << 14)
 
+/* A signal tells the address of the instruction unless its code is SI_KERNEL. */
 static const struct exception {
 	int signal, code;
 	const char *name;
 } exceptions[T_EXCEPTIONS] = {
     [0] = {SIGFPE, FPE_INTDIV, "integer divide error"},
-    [1] = {SIGTRAP, TRAP_TRACE, "debug trap"},
+    [T_DB] = {SIGTRAP, TRAP_TRACE, "debug trap"},
     [T_NMI] = {0, 0, "non-maskable interrupt"},
     [3] = {SIGTRAP, SI_KERNEL, "breakpoint"},
     [4] = {SIGSEGV, SI_KERNEL, "overflow trap"},
@@ -31,10 +35,10 @@ static const struct exception {
     [12] = {SIGBUS, SI_KERNEL, "stack segment fault"},
     [13] = {SIGSEGV, SI_KERNEL, "general protection fault"},
     [T_PF] = {SIGSEGV, SEGV_MAPERR, "page fault"},
-    [16] = {SIGFPE, SI_KERNEL, "x87 floating-point error"},
+    [T_MF] = {SIGFPE, FPE_FLTINV, "x87 floating-point error"},
     [17] = {SIGBUS, BUS_ADRALN, "alignment check"},
     [T_MCE] = {0, 0, "machine check"},
-    [19] = {SIGFPE, SI_KERNEL, "SSE floating-point error"},
+    [T_XM] = {SIGFPE, FPE_FLTINV, "SSE floating-point error"},
 };
 
 const struct trapframe *panic_frame;
@@ -65,7 +69,15 @@ trap_panic(const struct trapframe *tf)
 	      tf->tf_err);
 }
 
-/* Kill the program for a bad access, saying why in words. */
+/* For the frame of a signal. */
+static void
+note_fault(const struct trapframe *tf)
+{
+	curthread->td_md.md_trapno = tf->tf_trapno;
+	curthread->td_md.md_err = tf->tf_err;
+}
+
+/* A bad access: the program's signal, and why in words. */
 static void
 bad_access(const struct trapframe *tf, uint64_t va, int rv)
 {
@@ -77,6 +89,10 @@ bad_access(const struct trapframe *tf, uint64_t va, int rv)
 	};
 	int access = (tf->tf_err & PF_EXEC) != 0 ? 2 : (tf->tf_err & PF_WRITE) != 0;
 
+	note_fault(tf);
+	curthread->td_md.md_cr2 = va;
+	if (va >= VM_MAXUSER_ADDRESS) /* what is there is nobody's business */
+		curthread->td_md.md_err |= PF_PROT;
 	if (rv == KERN_INVALID_ADDRESS)
 		trapsignal(SIGSEGV, SEGV_MAPERR, va, why[access][0]);
 	else if (rv == KERN_PROTECTION_FAILURE)
@@ -115,10 +131,41 @@ page_fault(struct trapframe *tf, uint64_t va)
 		bad_access(tf, va, rv);
 }
 
+/* Which exception it was that the FPU has raised; 0: none, by now. */
+static int
+fpe_code(uint64_t trapno)
+{
+	uint16_t control, status;
+	uint32_t mxcsr, raised;
+
+	__asm__ volatile("fnstcw %0; fnstsw %1; stmxcsr %2"
+			 : "=m"(control), "=m"(status), "=m"(mxcsr));
+	raised = trapno == T_MF ? status & ~control : mxcsr & ~(mxcsr >> 7);
+	return ((raised & 1) != 0      ? FPE_FLTINV
+		: (raised & 4) != 0    ? FPE_FLTDIV
+		: (raised & 8) != 0    ? FPE_FLTOVF
+		: (raised & 0x12) != 0 ? FPE_FLTUND
+		: (raised & 0x20) != 0 ? FPE_FLTRES
+				       : 0);
+}
+
+/* For single steps and INT1: the register only ever gathers. */
+static int
+debug_code(void)
+{
+	uint64_t dr6;
+
+	__asm__ volatile("movq %%dr6, %0" : "=r"(dr6));
+	__asm__ volatile("movq %0, %%dr6" : : "r"(0xffff0ff0ul));
+	return ((dr6 & DR6_SINGLE_STEP) != 0 ? TRAP_TRACE : TRAP_BRKPT);
+}
+
 static void
 exception(struct trapframe *tf)
 {
 	const struct exception *e = &exceptions[tf->tf_trapno];
+	bool has_address = e->code != SI_KERNEL && e->signal != SIGBUS;
+	int code;
 
 	if (tf->tf_trapno == T_PF) {
 		page_fault(tf, READ_CR(2));
@@ -126,8 +173,15 @@ exception(struct trapframe *tf)
 	}
 	if (!from_user(tf) || e->signal == 0)
 		trap_panic(tf);
+	code = e->code;
+	if (tf->tf_trapno == T_MF || tf->tf_trapno == T_XM)
+		code = fpe_code(tf->tf_trapno);
+	else if (tf->tf_trapno == T_DB)
+		code = debug_code();
+	note_fault(tf);
 	cpu_intr_enable();
-	trapsignal(e->signal, e->code, tf->tf_rip, e->name);
+	if (code != 0)
+		trapsignal(e->signal, code, has_address ? tf->tf_rip : 0, e->name);
 }
 
 static void
@@ -153,6 +207,7 @@ user_return(void)
 		} else if (td->td_resched) {
 			sched_preempt();
 		} else {
+			cpu_stamp(&pcpu0.pc_system);
 			return;
 		}
 	}
@@ -161,6 +216,8 @@ user_return(void)
 void
 trap(struct trapframe *tf)
 {
+	if (from_user(tf))
+		cpu_stamp(&pcpu0.pc_user);
 	if (tf->tf_trapno < T_EXCEPTIONS)
 		exception(tf);
 	else
@@ -178,6 +235,9 @@ trap(struct trapframe *tf)
 void
 syscall_trap(struct trapframe *tf)
 {
+	if (from_user(tf))
+		cpu_stamp(&pcpu0.pc_user);
+	cpu_stamp(&pcpu0.pc_user);
 	__asm__ volatile("sti" : : : "memory");
 	linux_syscall(tf);
 	user_return();

@@ -20,5 +20,6 @@ enum {
 	 * It is EINTR if the signal's handler runs without SA_RESTART (RESTARTNOHAND: if any handler
 	 * runs), and else the call begins again. */
 	ERESTART = 512, ERESTARTNOHAND = 514,
+	ERESTARTNOINTR = 513, /* it begins again in any case */
 };
 /* clang-format on */

@@ -13,6 +13,7 @@
 #include "kern/machdep.h"
 #include "kern/main.h"
 #include "kern/proc.h"
+#include "kern/ptimer.h"
 #include "kern/random.h"
 #include "kern/string.h"
 #include "kern/trace.h"
@@ -178,8 +179,10 @@ exec_forget(struct proc *p, struct thread *td, bool secure)
 {
 	fd_exec(p->p_fd);
 	signal_exec(p);
+	ptimer_free_all(p, false);
 	exec_caps(p, secure);
 	td->td_clear_tid = 0;
+	td->td_sigstack = (struct ksigstack){.ss_flags = SS_DISABLE};
 }
 
 int

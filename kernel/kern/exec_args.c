@@ -15,7 +15,6 @@
 
 #define ARGS_FIRST   4096 /* bytes of a new buffer: enough for most */
 #define PLATFORM     "x86_64"
-#define MINSIGSTKSZ  4096 /* holds a frame with AVX-512 state */
 #define CLOCK_TICKS  100 /* a second, as times() counts */
 #define RANDOM_BYTES 16
 #define NAUX         20
@@ -174,7 +173,7 @@ push_auxv(uint64_t *word, const struct image_params *imgp, const struct exec_aux
 {
 	const struct ucred *cr = imgp->ip_cred;
 	const uint64_t auxv[NAUX][2] = {
-	    {AT_MINSIGSTKSZ, MINSIGSTKSZ},
+	    {AT_MINSIGSTKSZ, SIGFRAME_MAX},
 	    {AT_HWCAP, cpu_hwcap()},
 	    {AT_PAGESZ, PAGE_SIZE},
 	    {AT_CLKTCK, CLOCK_TICKS},

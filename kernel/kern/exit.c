@@ -14,6 +14,7 @@
 #include "kern/panic.h"
 #include "kern/pgrp.h"
 #include "kern/proc.h"
+#include "kern/ptimer.h"
 #include "kern/trace.h"
 #include "fs/vnode.h"
 
@@ -23,6 +24,7 @@ proc_release(struct proc *p)
 	struct vmspace *vm = p->p_vm;
 	struct vnode *cwd = p->p_cwd, *exe = p->p_exe, *root = p->p_root;
 
+	ptimer_free_all(p, true);
 	if (p->p_fd != NULL)
 		fd_free(p->p_fd);
 	rw_wlock(&p->p_lock);
@@ -31,7 +33,9 @@ proc_release(struct proc *p)
 	p->p_fd = NULL;
 	p->p_vm = NULL;
 	p->p_cwd = p->p_exe = p->p_root = NULL;
+	sigqueue_flush(&p->p_sigqueue, ~0ul);
 	rw_unlock(&p->p_lock);
+	seldestroy(&p->p_sigsel);
 	if (vm != NULL)
 		vmspace_free(vm);
 	vn_text_drop(exe);
@@ -56,35 +60,14 @@ proc_leave(struct proc *p)
 	TAILQ_REMOVE(&p->p_threads, td, td_plink);
 	crfree(td->td_ucred);
 	td->td_ucred = NULL;
+	p->p_numthreads--;
+	signal_thread_exit(p, td);
 	td->td_ast = 0; /* nobody can find it any more; its sleeps are not to be cut short */
 	last = TAILQ_EMPTY(&p->p_threads);
 	rw_unlock(&p->p_lock);
 	wakeup(&p->p_threads); /* proc_single */
+	wakeup(&p->p_stopsig); /* all who are left may be parked */
 	return (last);
-}
-
-/* Children go to an ancestor that asked for it, or else to the first process; who gets them may
- * have one to wait for at once. */
-static void
-orphan_children(struct proc *p, struct proc *init)
-{
-	struct proc *child, *reaper = p->p_parent;
-
-	rw_assert_wlocked(&proctree_lock);
-	while (reaper != NULL && !reaper->p_subreaper)
-		reaper = reaper->p_parent;
-	if (reaper == NULL)
-		reaper = init;
-	while ((child = LIST_FIRST(&p->p_children)) != NULL) {
-		LIST_REMOVE(child, p_sibling);
-		LIST_INSERT_HEAD(&reaper->p_children, child, p_sibling);
-		child->p_parent = reaper;
-		child->p_ppid = reaper->p_pid;
-		child->p_exit_signal = SIGCHLD;
-		if (child->p_death_signal != 0)
-			signal_send(child, NULL, child->p_death_signal);
-	}
-	wakeup(&reaper->p_children);
 }
 
 /* The parent does not want to know: nobody will wait. */
@@ -100,28 +83,71 @@ unwanted(struct proc *parent)
 	return (ignored);
 }
 
+/* Zombie p's parent gets its signal, and can wait for it, unless it does not want to know. */
+static void
+tell_parent(struct proc *p)
+{
+	struct proc *parent = p->p_parent;
+	int status = p->p_status, sig = status & 0x7f;
+	struct siginfo info = {
+	    .si_signo = p->p_exit_signal,
+	    .si_code = sig != 0 ? CLD_KILLED : CLD_EXITED,
+	    .si_status = sig != 0 ? sig : status >> 8,
+	};
+
+	rw_assert_wlocked(&proctree_lock);
+	proc_siginfo(p, &info);
+	if (info.si_signo != 0)
+		signal_send_info(parent, NULL, &info);
+	wakeup(&parent->p_children);
+	if (p->p_exit_signal == SIGCHLD && unwanted(parent)) {
+		proc_remove(p);
+		proc_rele(p);
+	}
+}
+
+/* Who takes p's children: the nearest ancestor that wants to, else the first process. */
+static struct proc *
+reaper_of(struct proc *p)
+{
+	do
+		p = p->p_parent;
+	while (p->p_parent != NULL && (!p->p_subreaper || p->p_zombie));
+	return (p);
+}
+
+static void
+orphan_children(struct proc *p)
+{
+	struct proc *child, *reaper = reaper_of(p);
+
+	rw_assert_wlocked(&proctree_lock);
+	while ((child = LIST_FIRST(&p->p_children)) != NULL) {
+		LIST_REMOVE(child, p_sibling);
+		LIST_INSERT_HEAD(&reaper->p_children, child, p_sibling);
+		child->p_parent = reaper;
+		child->p_ppid = reaper->p_pid;
+		child->p_exit_signal = SIGCHLD;
+		if (child->p_death_signal != 0)
+			signal_send(child, NULL, child->p_death_signal);
+		pgrp_untie(child, p);
+		if (child->p_zombie) /* its new parent has one to wait for */
+			tell_parent(child);
+	}
+}
+
 /* p, released, is dead: its family learns of it. */
 static void
-proc_bury(struct proc *p, struct proc *init)
+proc_bury(struct proc *p)
 {
-	struct proc *parent;
-	bool gone;
-
 	rw_wlock(&proctree_lock);
-	orphan_children(p, init);
-	parent = p->p_parent;
 	session_exit(p);
 	p->p_zombie = true;
 	p->p_vfork = false;
-	gone = p->p_exit_signal == SIGCHLD && unwanted(parent);
-	if (gone)
-		proc_remove(p);
-	if (p->p_exit_signal != 0)
-		signal_send(parent, NULL, p->p_exit_signal);
-	wakeup(&parent->p_children);
+	orphan_children(p);
+	pgrp_untie(p, p->p_parent);
+	tell_parent(p);
 	rw_unlock(&proctree_lock);
-	if (gone)
-		proc_rele(p);
 }
 
 /* Who waits for this thread's end waits at this word. */
@@ -140,8 +166,6 @@ tell_joiner(uint64_t addr)
 static void __noreturn
 thread_leave(struct proc *p, int status)
 {
-	struct proc *init;
-
 	sched_charge();
 	futex_robust_exit();
 	tell_joiner(curthread->td_clear_tid);
@@ -156,9 +180,7 @@ thread_leave(struct proc *p, int status)
 		status = p->p_status;
 		machine_exit((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
 	}
-	init = proc_find(1);
-	proc_bury(p, init);
-	proc_rele(init);
+	proc_bury(p);
 	thread_exit();
 }
 

@@ -89,6 +89,9 @@ thread_link(struct proc *p, struct thread *td)
 	if (p->p_killed == 0 && p->p_single == NULL) {
 		td->td_tid = TAILQ_EMPTY(&p->p_threads) ? p->p_pid : pid_alloc();
 		TAILQ_INSERT_TAIL(&p->p_threads, td, td_plink);
+		p->p_numthreads++;
+		if (p->p_stopsig != 0)
+			thread_ast(td, AST_SIGNAL);
 		error = 0;
 	}
 	rw_unlock(&p->p_lock);
@@ -108,6 +111,8 @@ thread_fork(struct proc *p, const struct fork_args *args, struct thread **tdp)
 	td->td_timer_slack = curthread->td_timer_slack;
 	td->td_ioprio = curthread->td_ioprio;
 	memcpy(td->td_comm, thread_comm(curthread), sizeof(td->td_comm));
+	if (!args->thread && (!args->share_vm || args->vfork))
+		td->td_sigstack = curthread->td_sigstack;
 	td->td_clear_tid = args->clear_tid;
 	error = cpu_thread_fork(td, args->stack, args->set_tls ? &args->tls : NULL);
 	if (error == 0)

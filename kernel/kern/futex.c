@@ -128,14 +128,17 @@ sleep_until_woken(struct waiter *w, uint64_t deadline)
 int
 futex_wait(uint64_t uaddr, bool shared, uint32_t value, uint32_t bits, uint64_t timeout)
 {
-	uint64_t deadline = 0;
+	struct thread *td = curthread;
+	uint64_t deadline;
 	struct waiter w = {.bits = bits};
 	uint32_t now, passed;
 	int error = find_key(uaddr, shared, &w.key);
 
 	if (error != 0)
 		return (error);
-	if (timeout != 0 && __builtin_add_overflow(cpu_now(), timeout, &deadline))
+	deadline = td->td_deadline;
+	td->td_deadline = 0;
+	if (deadline == 0 && timeout != 0 && __builtin_add_overflow(cpu_now(), timeout, &deadline))
 		deadline = 0;
 	mtx_lock(&futex_mtx);
 	TAILQ_INSERT_TAIL(bucket(w.key), &w, link);
@@ -143,7 +146,12 @@ futex_wait(uint64_t uaddr, bool shared, uint32_t value, uint32_t bits, uint64_t 
 	error = copyin((const void *)uaddr, &now, sizeof(now));
 	if (error == 0 && now == value) {
 		error = sleep_until_woken(&w, deadline);
-		return (leave(&w) ? 0 : error);
+		if (leave(&w))
+			return (0);
+		if (error != EINTR)
+			return (error);
+		td->td_deadline = deadline;
+		return (deadline != 0 ? ERESTARTNOHAND : ERESTART);
 	}
 	if (leave(&w)) /* a wake that was not for us: pass it on */
 		futex_wake(uaddr, shared, 1, bits, &passed);

@@ -10,7 +10,8 @@
 /*
  * Sleep at uaddr while the word there is value, for timeout ns (0: for ever), to be woken by a wake
  * with one of the bits. shared: others may map the word elsewhere. EAGAIN: it is another value;
- * ETIMEDOUT, EINTR, EFAULT.
+ * ETIMEDOUT, EFAULT; ERESTART or (with a timeout) ERESTARTNOHAND: then the call goes on until the
+ * same moment.
  */
 int futex_wait(uint64_t uaddr, bool shared, uint32_t value, uint32_t bits, uint64_t timeout);
 /* Wake at most n who wait at uaddr with one of the bits; *woken tells how many. EFAULT. */

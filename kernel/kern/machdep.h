@@ -41,6 +41,22 @@ int cpu_set_fsbase(uint64_t base);
 int cpu_set_gsbase(uint64_t base);
 uint64_t cpu_get_fsbase(void);
 uint64_t cpu_get_gsbase(void);
+/*
+ * Signals. cpu_sendsig: curthread enters the handler of sa when it returns to user mode; its frame,
+ * of at most SIGFRAME_MAX bytes below the stack pointer and the red zone (Linux's AT_MINSIGSTKSZ),
+ * keeps registers, FPU state and mask. EFAULT: it cannot be written. cpu_sigreturn: back to what the
+ * frame at the stack pointer says, and *mask; td_sigstack as well. EFAULT, or EINVAL: nonsense.
+ */
+struct sigaction;
+struct siginfo;
+#define SIGFRAME_MAX 1552
+int cpu_sendsig(const struct sigaction *sa, const struct siginfo *info, uint64_t mask);
+int cpu_sigreturn(uint64_t *mask);
+/* The errno that the system call which td is leaving is to return, 0: none, or it is in no system
+ * call; another in its place; or let it do the call again. */
+int cpu_syscall_error(const struct thread *td);
+void cpu_syscall_return(struct thread *td, int error);
+void cpu_syscall_restart(struct thread *td);
 /* Go to user mode with td_frame. */
 void cpu_enter_user(void) __noreturn;
 
@@ -67,6 +83,9 @@ int cpu_irq_register(int irq, void (*fn)(void *), void *arg);
 /* Time. Nanoseconds since boot, from the calibrated TSC. */
 uint64_t cpu_now(void);
 uint64_t cpu_tsc_hz(void);
+/* How long this CPU was in user mode, and in the kernel, since it was asked last; ns. Interrupts are
+ * off. */
+void cpu_take_times(uint64_t *user, uint64_t *system);
 /* Interrupt at time `at` (ns since boot; 0: never) and call sched_clock. */
 void cpu_timer_arm(uint64_t at);
 

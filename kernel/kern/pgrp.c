@@ -34,8 +34,6 @@ pgrp_signal(struct pgrp *pg, int sig)
 	struct proc *p;
 
 	rw_assert_locked(&proctree_lock);
-	if (sig == 0)
-		return;
 	LIST_FOREACH (p, &pg->pg_members, p_pglist)
 		signal_send(p, NULL, sig);
 }
@@ -56,6 +54,30 @@ pgrp_orphaned(struct pgrp *pg)
 			return (false);
 	}
 	return (true);
+}
+
+static bool
+has_stopped(struct pgrp *pg)
+{
+	struct proc *p;
+
+	LIST_FOREACH (p, &pg->pg_members, p_pglist)
+		if (p->p_stopsig != 0)
+			return (true);
+	return (false);
+}
+
+void
+pgrp_untie(struct proc *p, struct proc *parent)
+{
+	struct pgrp *pg = p->p_pgrp;
+
+	rw_assert_wlocked(&proctree_lock);
+	if (parent == NULL || parent->p_pgrp == pg ||
+	    parent->p_pgrp->pg_session != pg->pg_session || !pgrp_orphaned(pg) || !has_stopped(pg))
+		return;
+	pgrp_signal(pg, SIGHUP);
+	pgrp_signal(pg, SIGCONT);
 }
 
 /* --- members ---------------------------------------------------------------------------------- */

@@ -36,11 +36,14 @@ extern void (*session_leader_exit)(struct session *s);
 
 /* The group of that number, or NULL. proctree_lock is held, as for the next two. */
 struct pgrp *pgrp_find(int pgid);
-/* Send sig (0: nothing) to every member. */
+/* Send sig, as the kernel, to every member. */
 void pgrp_signal(struct pgrp *pg, int sig);
 /* No member's parent is in another group of the same session: nobody is there who could let it go
  * on once it has stopped. */
 bool pgrp_orphaned(struct pgrp *pg);
+/* P has ended, or its parent was the one given and has: if that makes p's group an orphaned one, and
+ * some of it is stopped, it gets SIGHUP and goes on. */
+void pgrp_untie(struct proc *p, struct proc *parent);
 
 /* As setpgid(2), of curproc or a child of it. EINVAL, ESRCH, EACCES, EPERM, ENOMEM. */
 int pgrp_set(int pid, int pgid);

@@ -13,6 +13,7 @@
 #include "kern/main.h"
 #include "kern/panic.h"
 #include "kern/pgrp.h"
+#include "kern/ptimer.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
 #include "fs/vnode.h"
@@ -44,6 +45,8 @@ proc_alloc(void)
 	rw_init(&p->p_lock, "process", LR_FILE);
 	TAILQ_INIT(&p->p_threads);
 	LIST_INIT(&p->p_children);
+	LIST_INIT(&p->p_ptimers);
+	sigqueue_init(&p->p_sigqueue);
 	p->p_refs = 1;
 	p->p_pid = pid_alloc();
 	p->p_umask = UMASK;
@@ -251,6 +254,15 @@ proc_usage(struct proc *p, struct usage *u)
 			    .u_maxrss = MAX(p->p_maxrss, proc_resident(p))};
 }
 
+void
+proc_siginfo(struct proc *p, struct siginfo *info)
+{
+	info->si_pid = p->p_pid;
+	info->si_uid = p->p_cred->cr_ruid;
+	info->si_utime = (int64_t)(p->p_utime / 10000000);
+	info->si_stime = (int64_t)(p->p_stime / 10000000);
+}
+
 /* --- the first one ---------------------------------------------------------------------------- */
 
 static struct {
@@ -345,6 +357,7 @@ proc_start_init(const char *path, int argc, char *const argv[])
 		return (ENOMEM);
 	td->td_tid = p->p_pid;
 	TAILQ_INSERT_TAIL(&p->p_threads, td, td_plink);
+	p->p_numthreads = 1;
 	proc_insert(p, NULL);
 	error = session_create(p);
 	if (error == 0)
@@ -399,7 +412,11 @@ proc_ast(void)
 		proc_exit(p->p_killed);
 	if (thread_killed()) /* another thread execs */
 		proc_thread_exit(0);
+	if ((curthread->td_ast & AST_TIMER) != 0)
+		ptimer_ast();
 	signal_ast();
+	if (!thread_killed())
+		signal_ast_done();
 }
 
 /*
@@ -439,18 +456,18 @@ vm_oom(void)
 }
 
 bool
-proc_signal_all(int first, int sig)
+proc_signal_all(const struct siginfo *info)
 {
 	struct proc *p;
 	bool any = false;
 
 	rw_rlock(&proctree_lock);
 	TAILQ_FOREACH (p, &allproc, p_list) {
-		if (p->p_pid < first || p == curproc || cr_cansignal(p) != 0)
+		if (p->p_pid == 1 || p == curproc || cr_cansignal(p) != 0)
 			continue;
 		any = true;
-		if (sig != 0)
-			signal_send(p, NULL, sig);
+		if (info->si_signo != 0)
+			signal_send_info(p, NULL, info);
 	}
 	rw_unlock(&proctree_lock);
 	return (any);

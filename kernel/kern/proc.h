@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "kern/select.h"
+#include "kern/signal.h"
 #include "kern/thread.h"
 #include "vm/vm_map.h"
 
@@ -14,11 +16,6 @@ struct vnode;
 
 #define TASK_MAX \
 	4096 /* processes, dead ones included, and again threads: fork answers EAGAIN past it */
-
-#define NSIG 64
-struct sigaction { /* as Linux's programs give it */
-	uint64_t sa_handler, sa_flags, sa_restorer, sa_mask;
-};
 
 /* An address space and what is known of it: of one process, or of a parent and its child by vfork.
  * Locks: (c) constant  (v) vm_lock  (x) constant once exec has made it  (a) atomic */
@@ -93,11 +90,22 @@ struct proc {
 	bool p_no_new_privs, p_keepcaps; /* (a) */
 	struct caps p_caps; /* (p) */
 	struct sigaction p_sigaction[NSIG]; /* (p) of signal i + 1 */
-	uint64_t
-	    p_sigpend; /* (p) signals sent to the process that no thread has taken; bit 0 is 1 */
+	struct sigqueue p_sigqueue; /* (p) signals sent to the process that no thread has taken */
+	bool p_signalfds; /* (p) it has read or polled a signalfd: */
+	struct selinfo p_sigsel; /* own lock: who waits for a signal there; sleepers, too */
+	int p_stopsig; /* (p) the signal that stopped it; 0: it runs. Sleepers are parked threads */
+	bool p_stop_taken; /* (p) a thread is about to do a stop, and no SIGCONT has come since */
+	bool p_stop_told; /* (p) that it is stopped: all threads have parked */
+	bool p_continued; /* (p) it goes on, and who is first of the parked is to tell */
+	uint32_t p_nparked; /* (p) threads in signal_park */
+	uint32_t p_numthreads; /* (p) */
+	int p_jobstatus; /* (t) wait status of a stop or continuation not waited for yet; 0: none */
+	LIST_HEAD(, ptimer) p_ptimers; /* (p) */
+	int p_next_timer; /* (p) number of the next one */
+	bool p_cputimers; /* (a) some of them count CPU time */
 	uint64_t p_majflt, p_minflt; /* (a) as getrusage counts them (P17) */
 	uint64_t p_start; /* (c) ns since boot */
-	uint64_t p_utime, p_stime; /* (a) ns; run time is p_utime, the two are not told apart yet */
+	uint64_t p_utime, p_stime; /* (a) ns in user mode and in the kernel */
 	struct usage p_cusage; /* (t) of the children that were waited for */
 	uint64_t p_maxrss; /* (a) pages, of address spaces that are gone */
 	volatile int p_killed; /* (a) signal that ends it, 0: none */
@@ -140,6 +148,8 @@ struct vnode *proc_cwd(struct proc *p);
 struct vnode *proc_root(void);
 /* The same, takes no lock: it may be gone already, and is only to be compared with. */
 const struct vnode *proc_root_peek(void);
+/* Who p is and what it has used, for what its parent is told. */
+void proc_siginfo(struct proc *p, struct siginfo *info);
 /* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an
  * errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);
@@ -148,9 +158,10 @@ void proc_kill(struct proc *p, int sig);
 void proc_kill_locked(struct proc *p, int sig); /* p_lock is held */
 /* p, if it was killed, is dead and its memory free. */
 void proc_died(struct proc *p);
-/* Send sig (0: nothing) to all but curproc, from number first on; false: there is none. */
-bool proc_signal_all(int first, int sig);
-/* On the way to user mode, td_ast being set, interrupts on: die, or see to signals. */
+/* Send a signal (si_signo 0: nothing) to all but curproc and the first process; false: there is
+ * none. */
+bool proc_signal_all(const struct siginfo *info);
+/* On the way to user mode, td_ast being set, interrupts on: die, or see to timers and signals. */
 void proc_ast(void);
 
 /* --- fork.c ----------------------------------------------------------------------------------- */
@@ -192,72 +203,21 @@ void proc_execed(struct proc *p);
 /* --- wait.c ----------------------------------------------------------------------------------- */
 
 enum wait_for { WAIT_ANY, WAIT_PID, WAIT_PGID }; /* any child, child id, those in group id */
-#define WAIT_NOHANG 1
-#define WAIT_KEEP   2 /* leave it to be waited for again */
+enum {
+	WAIT_NOHANG = 1,
+	WAIT_KEEP = 2, /* leave it to be waited for again */
+	WAIT_EXITED = 4, /* for its end, */
+	WAIT_STOPPED = 8, /* its stop, */
+	WAIT_CONTINUED = 16, /* or that it goes on */
+	WAIT_CLONES = 32, /* only those whose end sends another signal than SIGCHLD, */
+	WAIT_ALL = 64, /* or whatever it sends */
+};
+#define W_STOPPED(sig) ((sig) << 8 | 0x7f)
+#define W_CONTINUED    0xffff
 struct wait_result {
-	int pid; /* 0: none has ended yet (WAIT_NOHANG) */
+	int pid; /* 0: nothing has happened yet (WAIT_NOHANG) */
 	int status;
 	struct usage usage;
 };
-/* Wait for the end of a child of those. ECHILD, EINTR. */
+/* Wait for a child of those. ECHILD, ERESTART. */
 int proc_wait(enum wait_for what, int id, int flags, struct wait_result *r);
-
-/* --- signal.c --------------------------------------------------------------------------------- */
-
-#define SIGBIT(sig) (1ul << ((sig)-1))
-enum {
-	SIGHUP = 1,
-	SIGINT,
-	SIGQUIT,
-	SIGILL,
-	SIGTRAP,
-	SIGABRT,
-	SIGBUS,
-	SIGFPE,
-	SIGKILL,
-	SIGUSR1,
-	SIGSEGV,
-	SIGUSR2,
-	SIGPIPE,
-	SIGALRM,
-	SIGTERM,
-	SIGSTKFLT,
-	SIGCHLD,
-	SIGCONT,
-	SIGSTOP,
-	SIGTSTP,
-	SIGTTIN,
-	SIGTTOU,
-	SIGURG,
-	SIGXCPU,
-	SIGXFSZ,
-	SIGVTALRM,
-	SIGPROF,
-	SIGWINCH,
-	SIGIO,
-	SIGPWR,
-	SIGSYS,
-};
-enum { SIG_DFL, SIG_IGN };
-enum { SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2 };
-#define SIG_NEVER    (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP)) /* cannot be blocked, caught or ignored */
-#define SA_NOCLDWAIT 2ul
-/*
- * A fault of curthread's in user mode that nobody mended: signal number, si_code, the address, and
- * words for the log line ("write, no mapping"). Kills the process: there are no handlers yet.
- */
-void trapsignal(int sig, int code, vm_offset_t addr, const char *why);
-
-/* Send sig to p, or to its thread td alone. p_lock is not held, or (_locked) write-locked. */
-void signal_send(struct proc *p, struct thread *td, int sig);
-void signal_send_locked(struct proc *p, struct thread *td, int sig);
-/* Change curthread's mask; what that lets through is acted on. */
-void signal_setmask(uint64_t mask);
-/* The same for the time of one system call (ppoll): signal_restoremask undoes it. error: what the
- * call ends with. */
-void signal_tempmask(uint64_t mask);
-void signal_restoremask(int error);
-/* Act on the signals that wait for curthread and are not blocked. */
-void signal_ast(void);
-/* What stays of p's actions when it execs: handlers do not. */
-void signal_exec(struct proc *p);

@@ -10,8 +10,9 @@
 #include "kern/sleepq.h"
 #include "kern/trace.h"
 
-#define SLICE_NS 10000000ul /* 10 ms, of one that is not nice */
-#define NICE_MAX 20
+#define SLICE_NS    10000000ul /* 10 ms, of one that is not nice */
+#define NICE_MAX    20
+#define CPU_TICK_NS 1000000ul /* how often timers of CPU time are looked at */
 
 struct mtx sched_lock = MTX_INITIALIZER("scheduler", LR_SCHED);
 
@@ -20,7 +21,7 @@ static struct threadq runq = TAILQ_HEAD_INITIALIZER(runq); /* runnable, but for 
 static struct thread *idle; /* runs when nobody else can; never queued */
 static uint64_t slice_end; /* of the running thread; 0: nobody else wants the CPU */
 static uint64_t armed_at; /* what the timer was told */
-static uint64_t charged_until; /* up to here run time is on somebody's account */
+static uint64_t tick_at; /* the running thread looks at its timers then; 0: it has none */
 
 /* An interrupt may make a thread runnable at any time: its way out (sched_preempt) or the yield
  * below switches to it, and cpu_idle does not sleep through one that is pending. */
@@ -50,30 +51,49 @@ sched_init(void)
 void
 sched_arm(void)
 {
-	uint64_t at = sleepq_next_timeout();
+	uint64_t at = callout_next();
 
 	if (at == 0 || (slice_end != 0 && slice_end < at))
 		at = slice_end;
+	if (at == 0 || (tick_at != 0 && tick_at < at))
+		at = tick_at;
 	if (at != armed_at)
 		cpu_timer_arm(armed_at = at);
 }
 
+/* What ran since the last time goes to curthread's account, and its process's. */
 static void
-charge(uint64_t now)
+charge(void)
 {
-	struct proc *p = curproc;
+	struct thread *td = curthread;
+	struct proc *p = td->td_proc;
+	uint64_t user, system;
 
-	if (p != NULL)
-		__atomic_fetch_add(&p->p_utime, now - charged_until, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&curthread->td_runtime, now - charged_until, __ATOMIC_RELAXED);
-	charged_until = now;
+	cpu_take_times(&user, &system);
+	__atomic_fetch_add(&td->td_runtime, user + system, __ATOMIC_RELAXED);
+	if (p == NULL)
+		return;
+	__atomic_fetch_add(&p->p_utime, user, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&p->p_stime, system, __ATOMIC_RELAXED);
 }
 
 void
 sched_charge(void)
 {
 	mtx_lock(&sched_lock);
-	charge(cpu_now());
+	charge();
+	mtx_unlock(&sched_lock);
+}
+
+void
+sched_cputimer(struct proc *p)
+{
+	mtx_lock(&sched_lock);
+	p->p_cputimers = true;
+	if (p == curproc && tick_at == 0) {
+		tick_at = cpu_now() + CPU_TICK_NS;
+		sched_arm();
+	}
 	mtx_unlock(&sched_lock);
 }
 
@@ -148,8 +168,8 @@ sched_runnable(struct thread *td)
 	mtx_assert_owned(&sched_lock);
 	td->td_state = TDS_RUNNABLE;
 	runq_insert_new(td);
-	if (curthread == idle) {
-		idle->td_resched = true;
+	if (curthread == idle || td->td_hasty) {
+		curthread->td_resched = true;
 	} else if (slice_end == 0) {
 		slice_end = cpu_now() + sched_slice(&curthread->td_param);
 		sched_arm();
@@ -187,10 +207,11 @@ sched_switch(void)
 	else
 		to = idle;
 	KASSERT(to != NULL, ("%s sleeps before the scheduler is up", from->td_name));
-	charge(now);
+	charge();
 	from->td_resched = false;
 	to->td_state = TDS_RUNNING;
 	slice_end = TAILQ_EMPTY(&runq) ? 0 : now + sched_slice(&to->td_param);
+	tick_at = to->td_proc != NULL && to->td_proc->p_cputimers ? now + CPU_TICK_NS : 0;
 	sched_arm();
 	if (to == from)
 		return;
@@ -218,10 +239,15 @@ sched_clock(uint64_t now)
 {
 	mtx_lock(&sched_lock);
 	armed_at = 0;
-	sleepq_expire(now);
+	callout_expire(now);
 	if (slice_end != 0 && slice_end <= now) {
 		slice_end = 0;
 		curthread->td_resched = true;
+	}
+	if (tick_at != 0 && tick_at <= now) {
+		tick_at = curproc != NULL && curproc->p_cputimers ? now + CPU_TICK_NS : 0;
+		__atomic_fetch_or(&curthread->td_ast, tick_at != 0 ? AST_TIMER : 0,
+				  __ATOMIC_RELAXED);
 	}
 	sched_arm();
 	mtx_unlock(&sched_lock);

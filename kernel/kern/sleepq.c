@@ -1,6 +1,6 @@
 /*
- * Sleep queues: threads that wait on a channel, hashed by it, oldest first; and the list of those
- * whose sleep has a time-out. sched_lock protects all of it.
+ * Sleep queues: threads that wait on a channel, hashed by it, oldest first. A sleep's time-out is a
+ * callout. sched_lock protects all of it.
  */
 #include "kern/sleepq.h"
 #include "kern/errno.h"
@@ -10,7 +10,6 @@
 #define SLEEPQ_BUCKETS 64
 
 static struct threadq sleepq[SLEEPQ_BUCKETS];
-static struct threadq timed = TAILQ_HEAD_INITIALIZER(timed); /* by td_wake_at */
 
 void
 sleepq_init(void)
@@ -26,36 +25,20 @@ bucket(const void *chan)
 	return (&sleepq[(uintptr_t)chan * 0x9e3779b97f4a7c15ul >> 58]);
 }
 
-static void
-timed_insert(struct thread *td)
-{
-	struct thread *next;
-
-	TAILQ_FOREACH (next, &timed, td_tlink)
-		if (next->td_wake_at > td->td_wake_at)
-			break;
-	if (next != NULL)
-		TAILQ_INSERT_BEFORE(next, td, td_tlink);
-	else
-		TAILQ_INSERT_TAIL(&timed, td, td_tlink);
-}
-
 void
 sleepq_add(const void *chan, int flags, uint64_t timeout)
 {
 	struct thread *td = curthread;
+	uint64_t at;
 
 	mtx_assert_owned(&sched_lock);
 	td->td_wchan = chan;
 	td->td_sleep_flags = flags;
 	td->td_sleep_result = 0;
-	td->td_wake_at = 0;
 	TAILQ_INSERT_TAIL(bucket(chan), td, td_link);
 	/* A time-out past the end of the clock is none. */
-	if (timeout == 0 || __builtin_add_overflow(cpu_now(), timeout, &td->td_wake_at))
-		td->td_wake_at = 0;
-	else
-		timed_insert(td);
+	if (timeout != 0 && !__builtin_add_overflow(cpu_now(), timeout, &at))
+		callout_arm(&td->td_timeout, at);
 }
 
 int
@@ -77,8 +60,7 @@ sleepq_wake(struct thread *td, int result)
 {
 	mtx_assert_owned(&sched_lock);
 	TAILQ_REMOVE(bucket(td->td_wchan), td, td_link);
-	if (td->td_wake_at != 0)
-		TAILQ_REMOVE(&timed, td, td_tlink);
+	callout_disarm(&td->td_timeout);
 	td->td_wchan = NULL;
 	td->td_sleep_result = result;
 	/* One that is still letting go of its lock has not switched away, and now will not. */
@@ -95,21 +77,6 @@ sleepq_first(const void *chan)
 		if (td->td_wchan == chan)
 			break;
 	return (td);
-}
-
-void
-sleepq_expire(uint64_t now)
-{
-	struct thread *td;
-
-	while ((td = TAILQ_FIRST(&timed)) != NULL && td->td_wake_at <= now)
-		sleepq_wake(td, ETIMEDOUT);
-}
-
-uint64_t
-sleepq_next_timeout(void)
-{
-	return (TAILQ_EMPTY(&timed) ? 0 : TAILQ_FIRST(&timed)->td_wake_at);
 }
 
 /*

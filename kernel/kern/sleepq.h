@@ -31,7 +31,3 @@ int sleepq_wait(void);
 void sleepq_wake(struct thread *td, int result);
 /* The one that has slept longest on chan, or NULL. */
 struct thread *sleepq_first(const void *chan);
-/* Wake those whose time is up. */
-void sleepq_expire(uint64_t now);
-/* When the next time-out is due; 0: none. */
-uint64_t sleepq_next_timeout(void);

@@ -57,6 +57,8 @@ thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg)
 	td->td_fn = fn;
 	td->td_arg = arg;
 	td->td_timer_slack = TIMER_SLACK;
+	sigqueue_init(&td->td_sigqueue);
+	td->td_sigstack.ss_flags = SS_DISABLE;
 	/* As if it had taken sched_lock and switched away, interrupts having been on. */
 	td->td_spin = 1;
 	td->td_spin_flags = 1;

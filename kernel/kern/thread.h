@@ -5,7 +5,9 @@
 #pragma once
 
 #include "kern/types.h"
+#include "kern/callout.h"
 #include "kern/lock.h"
+#include "kern/sigqueue.h"
 #include "machine/thread_md.h"
 #include <sys/queue.h>
 
@@ -28,8 +30,10 @@ struct schedparam {
 };
 
 /* Bits of td_ast: also which sleeps they end (SLEEP_*). */
-#define AST_KILL   1u /* its process was killed, or execs in another thread */
-#define AST_SIGNAL 4u /* a signal that it does not block waits */
+#define AST_KILL    1u /* its process was killed, or execs in another thread */
+#define AST_SIGNAL  4u /* a signal that it does not block waits, or its process stops */
+#define AST_SIGMASK 8u /* its mask is to become td_oldmask */
+#define AST_TIMER   16u /* its process's timers of CPU time are to be looked at */
 
 #define TIMER_SLACK 50000 /* ns: what a thread has if it does not say */
 #define KSTACK_SIZE (16ul << 10) /* bytes, with an unmapped guard page below */
@@ -38,7 +42,6 @@ struct schedparam {
  * 16-byte aligned: locks and busy words keep flags in the low bits of a thread's address. */
 struct thread {
 	TAILQ_ENTRY(thread) td_link; /* (s) run queue or sleep queue */
-	TAILQ_ENTRY(thread) td_tlink; /* (s) sleeps with a time-out, earliest first */
 	TAILQ_ENTRY(thread) td_plink; /* proc lock: the process's threads */
 	struct proc *td_proc; /* (k) NULL: a kernel thread, or past its process's end */
 	const char *td_name; /* (c) */
@@ -49,11 +52,11 @@ struct thread {
 	int td_tid; /* (c) 0: a kernel thread */
 	enum td_state td_state; /* (s) */
 	const void *td_wchan; /* (s) what it sleeps on */
-	uint64_t td_wake_at; /* (s) time-out of the sleep, ns since boot; 0: none */
+	struct callout td_timeout; /* (s) of the sleep */
 	int td_sleep_flags; /* (s) */
 	int td_sleep_result; /* (s) what the sleep returns */
 	bool td_resched; /* (s) its time slice is over */
-	bool td_hasty; /* (s) goes before others: it is on its way out */
+	bool td_hasty; /* (s) goes before others: it is on its way out, or the clock thread */
 	struct schedparam td_param; /* (s) */
 	uint64_t td_runtime; /* (a) ns */
 	uint32_t td_spin; /* (k) nesting of spinlock_enter */
@@ -65,8 +68,11 @@ struct thread {
 	uint32_t td_ast; /* (a) AST_*: what is to be seen to before it returns to user mode */
 	uint64_t
 	    td_sigmask; /* (k), but changed under the process's lock: signals blocked; bit 0 is 1 */
-	uint64_t td_savedmask; /* (k) what td_sigmask was before signal_tempmask */
-	uint64_t td_sigpend; /* proc lock: signals that wait for this thread */
+	uint64_t td_sigwait; /* proc lock: what sigtimedwait lets in, blocked or not */
+	uint64_t td_oldmask; /* (k) with AST_SIGMASK: the mask that is to come back */
+	uint64_t td_deadline; /* (k) of a sleep that is about to begin again; 0: none */
+	struct sigqueue td_sigqueue; /* proc lock: signals that wait for this thread */
+	struct ksigstack td_sigstack; /* (k) */
 	uint64_t
 	    td_clear_tid; /* (k) user address: zero and a futex wake there when it ends; 0: none */
 	uint64_t td_robust_list; /* (k) user address of the list of locks it holds; 0: none */
@@ -102,7 +108,11 @@ uint64_t thread_count(void);
 void thread_exit(void) __noreturn;
 /* Free the threads that have ended; the idle thread does, and thread_create before it allocates. */
 void thread_reap(void);
-/* Bring curproc's p_utime up to now (otherwise it moves when a thread is switched out). */
+/* Threads of p, which has timers that count CPU time from now on, look at them (AST_TIMER) now and
+ * then. */
+void sched_cputimer(struct proc *p);
+/* Bring the times of curthread and curproc up to now (otherwise they move when a thread is switched
+ * out). */
 void sched_charge(void);
 /* Give up the CPU; the thread stays runnable. */
 void sched_yield(void);

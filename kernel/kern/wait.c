@@ -31,37 +31,71 @@ reap(struct proc *p, struct proc *child, bool keep, struct wait_result *r)
 }
 
 static bool
-waits_for(enum wait_for what, int id, struct proc *child)
+waits_for(enum wait_for what, int id, int flags, struct proc *child)
 {
-	return (what == WAIT_ANY || (what == WAIT_PID ? child->p_pid : child->p_pgrp->pg_id) == id);
+	bool clone = child->p_exit_signal != SIGCHLD;
+
+	if (what != WAIT_ANY && (what == WAIT_PID ? child->p_pid : child->p_pgrp->pg_id) != id)
+		return (false);
+	return ((flags & WAIT_ALL) != 0 || clone == ((flags & WAIT_CLONES) != 0));
+}
+
+/* Something that is waited for has happened to child. */
+static bool
+has_news(struct proc *child, int flags)
+{
+	if (child->p_zombie)
+		return ((flags & WAIT_EXITED) != 0);
+	if (child->p_jobstatus == 0)
+		return (false);
+	return ((flags & (child->p_jobstatus == W_CONTINUED ? WAIT_CONTINUED : WAIT_STOPPED)) != 0);
+}
+
+/* Tell what it is. */
+static void
+take_news(struct proc *p, struct proc *child, int flags, struct wait_result *r)
+{
+	bool keep = (flags & WAIT_KEEP) != 0;
+
+	if (child->p_zombie) {
+		reap(p, child, keep, r);
+		return;
+	}
+	r->pid = child->p_pid;
+	r->status = child->p_jobstatus;
+	proc_usage(child, &r->usage);
+	if (!keep)
+		child->p_jobstatus = 0;
 }
 
 int
 proc_wait(enum wait_for what, int id, int flags, struct wait_result *r)
 {
 	struct proc *p = curproc, *child;
-	int error;
+	int error = 0;
 	bool any;
 
 	for (;;) {
 		any = false;
 		rw_wlock(&proctree_lock);
 		LIST_FOREACH (child, &p->p_children, p_sibling) {
-			if (!waits_for(what, id, child))
+			if (!waits_for(what, id, flags, child))
 				continue;
-			any = true;
-			if (child->p_zombie)
+			any |= !child->p_zombie || (flags & WAIT_EXITED) != 0;
+			if (has_news(child, flags))
 				break;
 		}
 		*r = (struct wait_result){0};
 		if (child != NULL)
-			reap(p, child, (flags & WAIT_KEEP) != 0, r);
+			take_news(p, child, flags, r);
 		if (child != NULL || !any || (flags & WAIT_NOHANG) != 0) {
 			rw_unlock(&proctree_lock);
 			return (any ? 0 : ECHILD);
 		}
+		if (error != 0) { /* looked once more: the signal may be about a child */
+			rw_unlock(&proctree_lock);
+			return (ERESTART);
+		}
 		error = rw_sleep(&p->p_children, &proctree_lock, SLEEP_INTR, 0);
-		if (error != 0)
-			return (error);
 	}
 }

@@ -76,7 +76,6 @@ enum { WNOHANG = 1, WUNTRACED = 2, WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x1000
        WNOTHREAD = 0x20000000, WALL = 0x40000000 };
 #define WCLONE 0x80000000u
 enum { P_ALL, P_PID, P_PGID };
-enum { CLD_EXITED = 1, CLD_KILLED };
 enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE, FUTEX_WAIT_BITSET = 9,
        FUTEX_WAKE_BITSET, FUTEX_CMD_MASK = 0x7f, FUTEX_PRIVATE = 0x80, FUTEX_CLOCK_REALTIME = 0x100 };
 enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME,
@@ -98,6 +97,12 @@ struct linux_timespec {
 int clock_read(int id, uint64_t *ns);
 /* A span from user memory in ns. EFAULT, EINVAL. */
 int timespec_in(const struct linux_timespec *uts, uint64_t *ns);
+struct ptimer_time;
+struct linux_itimerspec {
+	struct linux_timespec interval, value;
+};
+int itimerspec_in(const struct linux_itimerspec *uits, struct ptimer_time *t);
+int itimerspec_out(const struct ptimer_time *t, struct linux_itimerspec *uits);
 /* linux_poll.c: the same as the moment (ns since boot) that is so far from now; 0: at once. */
 int timespec_deadline(const struct linux_timespec *uts, uint64_t *deadline);
 /* A signal mask for the time of one call, if there is one: signal_tempmask. EFAULT, EINVAL. */

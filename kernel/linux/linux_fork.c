@@ -150,10 +150,26 @@ group_number(int pgid)
 	return (pgid);
 }
 
+/* What is to be waited for; WNOTHREAD does not matter, since children are their process's. */
+static int
+wait_flags(uint32_t options)
+{
+	static const uint32_t flags[][2] = {
+	    {WNOHANG, WAIT_NOHANG},    {WNOWAIT, WAIT_KEEP},         {WEXITED, WAIT_EXITED},
+	    {WUNTRACED, WAIT_STOPPED}, {WCONTINUED, WAIT_CONTINUED}, {WCLONE, WAIT_CLONES},
+	    {WALL, WAIT_ALL},
+	};
+	uint32_t result = 0;
+
+	for (size_t i = 0; i < nitems(flags); i++)
+		result |= (options & flags[i][0]) != 0 ? flags[i][1] : 0;
+	return ((int)result);
+}
+
 int64_t
 sys_wait4(int pid, int *ustatus, uint32_t options, void *usage)
 {
-	int flags = (options & WNOHANG) != 0 ? WAIT_NOHANG : 0, error;
+	int flags = wait_flags(options) | WAIT_EXITED, error;
 	struct wait_result r;
 	int64_t result;
 
@@ -172,35 +188,45 @@ sys_wait4(int pid, int *ustatus, uint32_t options, void *usage)
 	return (result != 0 ? result : r.pid);
 }
 
-int64_t
-sys_waitid(int idtype, int id, void *uinfo, uint32_t options, void *usage)
+/* A wait status as SIGCHLD's siginfo tells it. */
+static void
+tell_status(int status, struct siginfo *info)
 {
-	struct {
-		int signo, error, code, pad, pid, uid, status, rest[25];
-	} info = {0};
+	info->si_code = status == W_CONTINUED     ? CLD_CONTINUED
+			: (status & 0xff) == 0x7f ? CLD_STOPPED
+			: (status & 0x7f) != 0    ? CLD_KILLED
+						  : CLD_EXITED;
+	info->si_status = status == W_CONTINUED         ? SIGCONT
+			  : info->si_code == CLD_KILLED ? status & 0x7f
+							: status >> 8;
+}
+
+int64_t
+sys_waitid(int idtype, int id, struct siginfo *uinfo, uint32_t options, void *usage)
+{
+	int error, flags = wait_flags(options);
+	struct siginfo info = {0};
 	struct wait_result r;
-	int64_t result;
-	int error, flags = ((options & WNOHANG) != 0 ? WAIT_NOHANG : 0) |
-			   ((options & WNOWAIT) != 0 ? WAIT_KEEP : 0);
+	int64_t result = 0;
 
 	if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WALL | WCLONE |
 			 WNOTHREAD)) != 0 ||
 	    (options & (WEXITED | WUNTRACED | WCONTINUED)) == 0 || idtype < P_ALL ||
 	    idtype > P_PGID || (idtype == P_PID && id <= 0) || (idtype == P_PGID && id < 0))
 		return (-EINVAL);
-	if ((options & WEXITED) == 0)
-		return (-ECHILD); /* nothing ever stops */
 	error = idtype == P_PID    ? proc_wait(WAIT_PID, id, flags, &r)
 		: idtype == P_PGID ? proc_wait(WAIT_PGID, group_number(id), flags, &r)
 				   : proc_wait(WAIT_ANY, 0, flags, &r);
 	if (error != 0)
 		return (-error);
 	if (r.pid != 0) {
-		info.signo = SIGCHLD;
-		info.code = (r.status & 0x7f) != 0 ? CLD_KILLED : CLD_EXITED;
-		info.pid = r.pid;
-		info.status = (r.status & 0x7f) != 0 ? r.status & 0x7f : r.status >> 8;
+		info.si_signo = SIGCHLD;
+		info.si_pid = r.pid;
+		tell_status(r.status, &info);
+		result = usage != NULL ? usage_copyout(&r.usage, usage) : 0;
 	}
-	result = usage != NULL && r.pid != 0 ? usage_copyout(&r.usage, usage) : 0;
-	return (result == 0 && uinfo != NULL ? COPYOUT(&info, uinfo) : result);
+	/* No more of it than the call tells; the rest stays what it was. */
+	return (result == 0 && uinfo != NULL
+		    ? -copyout(&info, uinfo, offsetof(struct siginfo, si_utime))
+		    : result);
 }

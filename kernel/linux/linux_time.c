@@ -5,6 +5,7 @@
 #include "kern/clock.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
+#include "kern/ptimer.h"
 
 #define NS_PER_SEC 1000000000l
 
@@ -115,20 +116,64 @@ timespec_in(const struct linux_timespec *uts, uint64_t *ns)
 	return (0);
 }
 
-/* Until cpu_now() is deadline; EINTR when killed. */
+int
+itimerspec_in(const struct linux_itimerspec *uits, struct ptimer_time *t)
+{
+	int error = timespec_in(&uits->interval, &t->interval);
+
+	return (error != 0 ? error : timespec_in(&uits->value, &t->value));
+}
+
+int
+itimerspec_out(const struct ptimer_time *t, struct linux_itimerspec *uits)
+{
+	struct linux_itimerspec its = {
+	    {t->interval / NS_PER_SEC, t->interval % NS_PER_SEC},
+	    {t->value / NS_PER_SEC, t->value % NS_PER_SEC},
+	};
+
+	return (copyout(&its, uits, sizeof(its)));
+}
+
+/* --- sleeping --------------------------------------------------------------------------------- */
+
+/* Until cpu_now() is deadline. ERESTARTNOHAND: then it goes on until the same moment. */
 static int
 sleep_until(uint64_t deadline)
 {
 	uint64_t now;
-	int error = 0;
 
-	while (error != EINTR && (now = cpu_now()) < deadline)
-		error = rw_sleep(&deadline, NULL, SLEEP_KILL, deadline - now);
-	return (error == EINTR ? EINTR : 0);
+	while ((now = cpu_now()) < deadline)
+		if (rw_sleep(&deadline, NULL, SLEEP_INTR, deadline - now) == EINTR)
+			return (ERESTARTNOHAND);
+	return (0);
+}
+
+/* For a span of time, from when the call was made first; what is left of it goes to urem. */
+static int
+sleep_for(uint64_t ns, struct linux_timespec *urem)
+{
+	struct thread *td = curthread;
+	uint64_t deadline = td->td_deadline, now;
+	struct linux_timespec left;
+	int error;
+
+	td->td_deadline = 0;
+	if (deadline == 0 && __builtin_add_overflow(cpu_now(), ns, &deadline))
+		deadline = UINT64_MAX;
+	error = sleep_until(deadline);
+	if (error == 0)
+		return (0);
+	td->td_deadline = deadline;
+	now = MIN(cpu_now(), deadline);
+	left =
+	    (struct linux_timespec){(deadline - now) / NS_PER_SEC, (deadline - now) % NS_PER_SEC};
+	return (urem != NULL && copyout(&left, urem, sizeof(left)) != 0 ? EFAULT : error);
 }
 
 int64_t
-sys_clock_nanosleep(int id, int flags, const struct linux_timespec *uts)
+sys_clock_nanosleep(int id, int flags, const struct linux_timespec *uts,
+		    struct linux_timespec *urem)
 {
 	uint64_t ns, clock;
 	int error;
@@ -141,12 +186,12 @@ sys_clock_nanosleep(int id, int flags, const struct linux_timespec *uts)
 	if (error != 0)
 		return (-error);
 	if ((flags & TIMER_ABSTIME) != 0)
-		ns = ns > clock ? ns - clock : 0;
-	return (-sleep_until(cpu_now() + ns));
+		return (ns > clock ? -sleep_until(cpu_now() + (ns - clock)) : 0);
+	return (-sleep_for(ns, urem));
 }
 
 int64_t
-sys_nanosleep(const struct linux_timespec *uts)
+sys_nanosleep(const struct linux_timespec *uts, struct linux_timespec *urem)
 {
-	return (sys_clock_nanosleep(CLOCK_MONOTONIC, 0, uts));
+	return (sys_clock_nanosleep(CLOCK_MONOTONIC, 0, uts, urem));
 }

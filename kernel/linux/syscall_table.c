@@ -24,6 +24,7 @@
 	X(12, brk) \
 	X(13, rt_sigaction) \
 	X(14, rt_sigprocmask) \
+	X(15, rt_sigreturn) \
 	X(16, ioctl) \
 	X(17, pread64) \
 	X(18, pwrite64) \
@@ -41,6 +42,9 @@
 	X(33, dup2) \
 	X(34, pause) \
 	X(35, nanosleep) \
+	X(36, getitimer) \
+	X(37, alarm) \
+	X(38, setitimer) \
 	X(39, getpid) \
 	X(40, sendfile) \
 	X(41, socket) \
@@ -120,6 +124,11 @@
 	X(124, getsid) \
 	X(125, capget) \
 	X(126, capset) \
+	X(127, rt_sigpending) \
+	X(128, rt_sigtimedwait) \
+	X(129, rt_sigqueueinfo) \
+	X(130, rt_sigsuspend) \
+	X(131, sigaltstack) \
 	X(132, utime) \
 	X(133, mknod) \
 	X(135, personality) \
@@ -170,7 +179,13 @@
 	X(213, epoll_create) \
 	X(217, getdents64) \
 	X(218, set_tid_address) \
+	X(219, restart_syscall) \
 	X(221, fadvise64) \
+	X(222, timer_create) \
+	X(223, timer_settime) \
+	X(224, timer_gettime) \
+	X(225, timer_getoverrun) \
+	X(226, timer_delete) \
 	X(227, clock_settime) \
 	X(228, clock_gettime) \
 	X(229, clock_getres) \
@@ -207,15 +222,21 @@
 	X(278, vmsplice) \
 	X(280, utimensat) \
 	X(281, epoll_pwait) \
+	X(282, signalfd) \
+	X(283, timerfd_create) \
 	X(284, eventfd) \
 	X(285, fallocate) \
+	X(286, timerfd_settime) \
+	X(287, timerfd_gettime) \
 	X(288, accept4) \
+	X(289, signalfd4) \
 	X(290, eventfd2) \
 	X(291, epoll_create1) \
 	X(292, dup3) \
 	X(293, pipe2) \
 	X(295, preadv) \
 	X(296, pwritev) \
+	X(297, rt_tgsigqueueinfo) \
 	X(299, recvmmsg) \
 	X(302, prlimit64) \
 	X(303, name_to_handle_at) \
@@ -273,8 +294,5 @@ linux_syscall(struct trapframe *tf)
 	TRACE(TR_SYSCALL, number, (uint64_t)syscall_table[number].name);
 	tf->tf_rax = syscall_table[number].fn(tf->tf_rdi, tf->tf_rsi, tf->tf_rdx, tf->tf_r10,
 					      tf->tf_r8, tf->tf_r9);
-	if (__predict_false((int64_t)tf->tf_rax == -ERESTART ||
-			    (int64_t)tf->tf_rax == -ERESTARTNOHAND))
-		tf->tf_rax = -EINTR;
 	TRACE(TR_SYSRET, tf->tf_rax);
 }

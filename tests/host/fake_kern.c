@@ -358,13 +358,13 @@ pass_time(void)
 	struct fake_thread *ft, *first = NULL;
 
 	TAILQ_FOREACH (ft, &threads, all) {
-		if (ft->td.td_state == TDS_SLEEPING && ft->td.td_wake_at != 0 &&
-		    (first == NULL || ft->td.td_wake_at < first->td.td_wake_at))
+		if (ft->td.td_state == TDS_SLEEPING && ft->td.td_timeout.c_at != 0 &&
+		    (first == NULL || ft->td.td_timeout.c_at < first->td.td_timeout.c_at))
 			first = ft;
 	}
 	if (first == NULL)
 		return (false);
-	now = MAX(now, first->td.td_wake_at);
+	now = MAX(now, first->td.td_timeout.c_at);
 	first->td.td_sleep_result = ETIMEDOUT;
 	make_runnable(&first->td);
 	return (true);
@@ -396,7 +396,7 @@ sleep_on(const void *chan, int flags, uint64_t timeout)
 	td->td_wchan = chan;
 	td->td_sleep_flags = flags;
 	td->td_sleep_result = 0;
-	td->td_wake_at = timeout != 0 ? now + timeout : 0;
+	td->td_timeout.c_at = timeout != 0 ? now + timeout : 0;
 	td->td_state = TDS_SLEEPING;
 	run_other();
 	return (td->td_sleep_result);

@@ -18,6 +18,7 @@ struct thread_md {
 	uint64_t md_rsp; /* kernel stack pointer while switched out */
 	uint64_t md_fsbase; /* user's FS base */
 	uint64_t md_gsbase; /* user's GS base */
+	uint64_t md_trapno, md_err, md_cr2; /* of its last fault, for a signal's frame */
 	void *md_fpu; /* XSAVE area of a user thread, 64-byte aligned */
 	void *md_fpu_memory; /* what kmalloc gave for it */
 };
@@ -31,6 +32,8 @@ struct pcpu {
 	uint64_t pc_scratch; /* 16: user rsp during syscall entry */
 	struct pmap *pc_curpmap; /* what CR3 holds */
 	uint32_t pc_cpuid;
+	uint64_t pc_stamp; /* TSC when it last went into the kernel, or out, or was asked */
+	uint64_t pc_user, pc_system; /* TSC ticks on either side since it was asked */
 };
 
 static inline struct thread *
