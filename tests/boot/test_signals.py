@@ -17,3 +17,18 @@ def both(program: str, *words: str) -> None:
 
 def test_groups_and_sessions() -> None:
     both("groups")
+
+
+def test_signals() -> None:
+    both("signals")
+
+
+def test_timers() -> None:
+    both("timers")
+
+
+def test_costs_and_leaks() -> None:
+    result = boot("sigcost", options=["--icount"])
+    assert result.status == 0, result
+    assert result.values()["handler"] <= 3400 and result.values()["own signal"] <= 3000, result
+    assert not [line for line in result.lines() if line.startswith("lost")], result
