@@ -363,6 +363,12 @@ tty_file_close(void *softc __unused, struct file *fp)
 	kfree(fp->f_data);
 }
 
+static bool
+nowait(const struct uio *uio, const struct file *fp)
+{
+	return (uio->uio_nowait || (fp->f_flags & O_NONBLOCK) != 0);
+}
+
 /* How long a read waits, and for how much: termios(3), "canonical and noncanonical mode". */
 struct patience {
 	bool canon;
@@ -386,7 +392,8 @@ read_patience(const struct tty *tp)
 
 /* Until there is something to read: 0, also if there will be nothing more (*end). */
 static int
-read_wait(struct tty *tp, struct file *fp, const struct patience *wait, size_t done, bool *end)
+read_wait(struct tty *tp, struct file *fp, const struct patience *wait, size_t done, bool nowait,
+	  bool *end)
 {
 	int error = 0;
 
@@ -395,7 +402,7 @@ read_wait(struct tty *tp, struct file *fp, const struct patience *wait, size_t d
 			error = EIO;
 		} else if (tty_hung(tp, fp) || wait->poll) {
 			*end = true;
-		} else if ((fp->f_flags & O_NONBLOCK) != 0) {
+		} else if (nowait) {
 			error = EAGAIN;
 		} else {
 			error = tty_sleep(tp, &tp->t_in, done > 0 ? wait->next_ns : wait->first_ns);
@@ -421,7 +428,7 @@ tty_file_read(void *softc __unused, struct uio *uio, struct file *fp)
 	error = end ? 0 : tty_check_background(tp, SIGTTIN);
 	while (error == 0 && !end && uio->uio_resid > 0) {
 		wait = read_patience(tp);
-		error = read_wait(tp, fp, &wait, done, &end);
+		error = read_wait(tp, fp, &wait, done, nowait(uio, fp), &end);
 		if (error != 0 || end)
 			break;
 		n = tty_disc_read(tp, buf, MIN(uio->uio_resid, sizeof(buf)), &end);
@@ -438,9 +445,9 @@ tty_file_read(void *softc __unused, struct uio *uio, struct file *fp)
 	return (error);
 }
 
-/* Until output has room for some of len more characters: *n of them, whose room is kept. */
+/* Until output has room for some of what the uio has: *n characters, whose room is kept. */
 static int
-write_reserve(struct tty *tp, struct file *fp, size_t len, size_t *n)
+write_reserve(struct tty *tp, struct uio *uio, struct file *fp, size_t *n)
 {
 	uint32_t room;
 	int error;
@@ -451,27 +458,27 @@ write_reserve(struct tty *tp, struct file *fp, size_t len, size_t *n)
 		room = (TTY_BUF - ttyq_len(&tp->t_out)) / OUT_MOST;
 		if (!tp->t_stopped && room > 0)
 			break;
-		if ((fp->f_flags & O_NONBLOCK) != 0)
+		if (nowait(uio, fp))
 			return (EAGAIN);
 		error = tty_sleep(tp, &tp->t_out, 0);
 		if (error != 0)
 			return (error);
 	}
-	*n = MIN(MIN(len, CHUNK), room);
+	*n = MIN(MIN(uio->uio_resid, CHUNK), room);
 	tp->t_reserved = (uint32_t)*n * OUT_MOST;
 	return (0);
 }
 
 /* One write at a time, so that they do not mix. */
 static int
-write_begin(struct tty *tp, struct file *fp)
+write_begin(struct tty *tp, struct uio *uio, struct file *fp)
 {
 	int error = tty_hung(tp, fp) ? EIO : 0;
 
 	if (error == 0 && (tp->t_termios.c_lflag & TOSTOP) != 0)
 		error = tty_check_background(tp, SIGTTOU);
 	while (error == 0 && tp->t_writing)
-		error = (fp->f_flags & O_NONBLOCK) != 0 ? EAGAIN : tty_sleep(tp, &tp->t_writing, 0);
+		error = nowait(uio, fp) ? EAGAIN : tty_sleep(tp, &tp->t_writing, 0);
 	tp->t_writing |= error == 0;
 	return (error);
 }
@@ -481,27 +488,29 @@ tty_file_write(void *softc __unused, struct uio *uio, struct file *fp)
 {
 	struct tty *tp = file_tty(fp);
 	char buf[CHUNK];
+	size_t n, left;
 	int error;
-	size_t n;
 
 	tty_lock(tp);
-	error = write_begin(tp, fp);
+	error = write_begin(tp, uio, fp);
 	if (error != 0) {
 		tty_unlock(tp);
 		return (error);
 	}
 	while (uio->uio_resid > 0 && error == 0) {
-		error = write_reserve(tp, fp, uio->uio_resid, &n);
+		error = write_reserve(tp, uio, fp, &n);
 		if (error != 0)
 			break;
 		tty_unlock(tp);
+		left = uio->uio_resid;
 		error = uiomove(buf, n, uio);
+		n = left - uio->uio_resid; /* from a file that ends, say, it is less */
 		tty_lock(tp);
 		tp->t_reserved = 0;
-		if (error == 0) {
-			tty_disc_output(tp, buf, n);
-			tp->t_sw->tsw_outwakeup(tp);
-		}
+		if (n == 0)
+			break;
+		tty_disc_output(tp, buf, n);
+		tp->t_sw->tsw_outwakeup(tp);
 	}
 	tp->t_writing = false;
 	wakeup(&tp->t_writing);

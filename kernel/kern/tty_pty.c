@@ -229,10 +229,11 @@ ptmx_close(void *softc __unused, struct file *fp)
 
 /* Sleep until the slave has done something. */
 static int
-master_sleep(struct pty *pt, struct file *fp)
+master_sleep(struct pty *pt, struct uio *uio, struct file *fp)
 {
-	return ((fp->f_flags & O_NONBLOCK) != 0 ? EAGAIN
-						: tty_sleep(&pt->pt_slave, &pt->pt_sel, 0));
+	if (uio->uio_nowait || (fp->f_flags & O_NONBLOCK) != 0)
+		return (EAGAIN);
+	return (tty_sleep(&pt->pt_slave, &pt->pt_sel, 0));
 }
 
 static int
@@ -246,7 +247,7 @@ ptmx_read(void *softc __unused, struct uio *uio, struct file *fp)
 
 	tty_lock(tp);
 	while (ttyq_len(&tp->t_out) == 0 && error == 0)
-		error = pt->pt_closed ? EIO : master_sleep(pt, fp);
+		error = pt->pt_closed ? EIO : master_sleep(pt, uio, fp);
 	while (error == 0 && uio->uio_resid > 0) {
 		n = tty_getout(tp, buf, MIN(uio->uio_resid, sizeof(buf)));
 		if (n == 0)
@@ -266,22 +267,25 @@ ptmx_write(void *softc __unused, struct uio *uio, struct file *fp)
 	struct pty *pt = fp->f_data;
 	struct tty *tp = &pt->pt_slave;
 	char buf[CHUNK];
+	size_t n, left;
 	int error = 0;
-	size_t n;
 
 	tty_lock(tp);
 	while (uio->uio_resid > 0 && error == 0) {
 		n = MIN(MIN(uio->uio_resid, sizeof(buf)), tty_disc_room(tp));
 		if (n == 0) {
 			tty_want_room(tp);
-			error = master_sleep(pt, fp);
+			error = master_sleep(pt, uio, fp);
 			continue;
 		}
 		tty_unlock(tp);
+		left = uio->uio_resid;
 		error = uiomove(buf, n, uio);
+		n = left - uio->uio_resid;
 		tty_lock(tp);
-		if (error == 0)
-			tty_input(tp, buf, n);
+		if (n == 0)
+			break;
+		tty_input(tp, buf, n);
 	}
 	tty_unlock(tp);
 	return (error);
