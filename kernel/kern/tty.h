@@ -3,7 +3,8 @@
  * session whose terminal it is. Behind it is a driver (ttydevsw): the console, a serial port, a
  * virtual console, the master side of a pty.
  *
- *   tty.c         beginning and end, output, read and write, poll
+ *   tty.c         beginning and end, the queues
+ *   tty_file.c    open files: read and write, poll
  *   tty_disc.c    the line discipline: what a character typed does, echo; what becomes of output
  *   tty_ioctl.c   ioctl: settings and sizes
  *   tty_jobs.c    sessions, foreground and background, hang-up; /dev/tty
@@ -145,9 +146,10 @@ uint32_t tty_file_poll(void *softc, struct file *fp, struct selfd *sfd);
 
 /* --- among the files of tty ------------------------------------------------------------------- */
 
-/* tty.c */
+/* tty_file.c */
 /* Fp's terminal was hung up since it was opened (NULL: a master's, never). T_lock is held. */
 bool tty_hung(struct tty *tp, struct file *fp);
+/* tty.c */
 /* Append output that needs no more processing; false: no room for all of it, and none is. */
 bool tty_putout(struct tty *tp, const char *buf, size_t len);
 /* Input has no room: tsw_inwakeup will be called when it has. T_lock is held. */
