@@ -271,7 +271,11 @@ check_file(struct vnode *vp, uint64_t size)
 static void
 write_file(struct vnode *vp, struct rng *r, uint64_t at, size_t len, bool user)
 {
-	struct uio uio = {data, len, at, !user, true};
+	struct uio uio = {.uio_base = data,
+			  .uio_resid = len,
+			  .uio_offset = at,
+			  .uio_kernel = !user,
+			  .uio_write = true};
 
 	for (size_t i = 0; i < len; i++)
 		data[i] = rng_next(r);
@@ -330,7 +334,11 @@ test_file_model(void)
 static void
 test_file_limits(void)
 {
-	struct uio uio = {data, 10, 100, true, true};
+	struct uio uio = {.uio_base = data,
+			  .uio_resid = 10,
+			  .uio_offset = 100,
+			  .uio_kernel = true,
+			  .uio_write = true};
 	struct vnode *vp;
 	size_t done;
 
@@ -343,11 +351,19 @@ test_file_limits(void)
 	T_EQ(vp->v_ops->v_truncate(vp, 0), 0);
 	uio.uio_offset = UINT64_MAX - 4;
 	T_EQ(vn_io(vp, &uio, NULL), EFBIG);
-	uio = (struct uio){(void *)0x1000, 10, 100, false, true};
+	uio = (struct uio){.uio_base = (void *)0x1000,
+			   .uio_resid = 10,
+			   .uio_offset = 100,
+			   .uio_kernel = false,
+			   .uio_write = true};
 	T_EQ(vn_io(vp, &uio, NULL), EFAULT);
 	T_EQ(vp->v_size, 0);
 	fake_eat_memory(2);
-	uio = (struct uio){data, 4 * PAGE_SIZE, 0, true, true};
+	uio = (struct uio){.uio_base = data,
+			   .uio_resid = 4 * PAGE_SIZE,
+			   .uio_offset = 0,
+			   .uio_kernel = true,
+			   .uio_write = true};
 	T_EQ(vn_io(vp, &uio, NULL), ENOSPC);
 	T_EQ(vp->v_size, 2 * PAGE_SIZE - uio.uio_offset % PAGE_SIZE);
 	fake_give_memory(~0ul);
