@@ -109,6 +109,8 @@ take_snapshot(struct proc *p)
 		if (td->td_state == TDS_RUNNABLE || td->td_state == TDS_RUNNING)
 			s.state = 'R';
 	}
+	if (p->p_stop_told && p->p_stopsig != 0)
+		s.state = 'T';
 	if (p->p_vm != NULL) {
 		s.size = p->p_vm->vm_map.size;
 		s.locked = locked_bytes(&p->p_vm->vm_map);
@@ -144,6 +146,7 @@ show_status(struct text *t, struct proc *p)
 		 "VmRSS:\t%8lu kB\nThreads:\t%d\n",
 		 s.comm, p->p_umask, s.state,
 		 s.state == 'R'   ? "running"
+		 : s.state == 'T' ? "stopped"
 		 : s.state == 'Z' ? "zombie"
 				  : "sleeping",
 		 p->p_pid, p->p_pid, p->p_ppid, cr->cr_ruid, cr->cr_uid, cr->cr_svuid, cr->cr_fsuid,
