@@ -51,6 +51,11 @@ take(const char *what, int fd, size_t size)
 	static char buf[16384];
 	ssize_t n = read(fd, buf, size);
 
+	/* On a busy machine it may take a while until it is clear that there is nothing. */
+	for (int i = 0; i < 3 && n < 0 && errno == EAGAIN; i++) {
+		usleep(50000);
+		n = read(fd, buf, size);
+	}
 	if (n > 200) {
 		printf("  %s %zd bytes, ends with", what, n);
 		show("", buf + n - 8, 8);
