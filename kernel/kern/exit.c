@@ -23,10 +23,9 @@ proc_release(struct proc *p)
 {
 	struct vmspace *vm = p->p_vm;
 	struct vnode *cwd = p->p_cwd, *exe = p->p_exe, *root = p->p_root;
+	struct filedesc *fdp = p->p_fd;
 
 	ptimer_free_all(p, true);
-	if (p->p_fd != NULL)
-		fd_free(p->p_fd);
 	rw_wlock(&p->p_lock);
 	if (vm != NULL)
 		p->p_maxrss = MAX(p->p_maxrss, vm->vm_pmap.pm_resident);
@@ -37,7 +36,9 @@ proc_release(struct proc *p)
 	rw_unlock(&p->p_lock);
 	seldestroy(&p->p_sigsel);
 	if (vm != NULL)
-		vmspace_free(vm);
+		vmspace_free(vm); /* first: who waits for memory may hold what a close waits for */
+	if (fdp != NULL)
+		fd_free(fdp);
 	vn_text_drop(exe);
 	vrele(cwd);
 	vrele(root);

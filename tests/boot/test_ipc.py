@@ -39,6 +39,11 @@ def test_programs_give_back_what_they_took() -> None:
     assert result.lines() == ["done"], result
 
 
+def test_arguments_that_mean_nothing_do_no_harm() -> None:
+    result = boot("ipcfuzz", options=QUIET)
+    assert result.lines() == ["done"] and result.status == 0, result
+
+
 @pytest.mark.parametrize("mem", ["64M", "256M"])
 def test_pipes_and_sockets_that_nobody_reads_leave_memory(mem: str) -> None:
     result = boot("ipclimits", "hoard", options=[*QUIET, "--mem", mem])
