@@ -7,7 +7,7 @@ from quire import Result, boot, on_host
 QUIET = ["--append", "loglevel=3"]
 CASES = {
     "ipc": "pipes capacity broken many fifos polls selects eventfds epolls splices vectors sharing "
-           "descriptors".split(),
+           "signals descriptors".split(),
     "sockets": "create stream shutdowns names connections datagrams options rights "
                "several".split(),
 }

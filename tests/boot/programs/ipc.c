@@ -773,23 +773,116 @@ sharing(void)
 	syscall(SYS_close_range, 3, ~0u, 0);
 }
 
+/* --- signals ---------------------------------------------------------------------------------- */
+
+static volatile int caught;
+
+static void
+handler(int sig)
+{
+	(void)sig;
+	caught++;
+}
+
+/* A child sends SIGUSR1 soon, and writes to fd somewhat later. */
+static void
+disturb(int fd)
+{
+	pid_t parent = getpid();
+
+	caught = 0;
+	fflush(stdout);
+	if (fork() != 0)
+		return;
+	usleep(20000);
+	kill(parent, SIGUSR1);
+	usleep(20000);
+	write(fd, "12345678", 8);
+	_exit(0);
+}
+
+/* Until it has ended; the pipe is empty then. */
+static void
+calm(int fd)
+{
+	char c;
+
+	while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
+		;
+	while (poll(&(struct pollfd){fd, POLLIN, 0}, 1, 0) == 1)
+		read(fd, &c, 1);
+	printf("caught %d\n", caught);
+}
+
+static void
+signals(void)
+{
+	struct sigaction sa = {.sa_handler = handler};
+	struct epoll_event e = {.events = EPOLLIN};
+	struct pollfd pfd;
+	sigset_t block_it, none, now;
+	char buf[8];
+	fd_set in;
+	int p[2], ep;
+
+	pipe(p);
+	ep = epoll_create1(0);
+	epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &e);
+	pfd = (struct pollfd){p[0], POLLIN, 0};
+	for (int restart = 0; restart < 2; restart++) {
+		sa.sa_flags = restart ? SA_RESTART : 0;
+		sigaction(SIGUSR1, &sa, NULL);
+		disturb(p[1]);
+		SHOW(read(p[0], buf, 8));
+		calm(p[0]);
+		disturb(p[1]);
+		SHOW(poll(&pfd, 1, -1));
+		calm(p[0]);
+		disturb(p[1]);
+		SHOW(epoll_wait(ep, &e, 1, -1));
+		calm(p[0]);
+	}
+	/* Blocked but for the time of the call. */
+	sigemptyset(&none);
+	sigemptyset(&block_it);
+	sigaddset(&block_it, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &block_it, NULL);
+	caught = 0;
+	raise(SIGUSR1);
+	SHOW(poll(&pfd, 1, 0));
+	printf("caught %d\n", caught);
+	SHOW(ppoll(&pfd, 1, NULL, &none));
+	printf("caught %d\n", caught);
+	raise(SIGUSR1);
+	FD_ZERO(&in);
+	FD_SET(p[0], &in);
+	SHOW(pselect(p[0] + 1, &in, NULL, NULL, NULL, &none));
+	printf("caught %d\n", caught);
+	raise(SIGUSR1);
+	SHOW(epoll_pwait(ep, &e, 1, -1, &none));
+	printf("caught %d\n", caught);
+	raise(SIGUSR1);
+	write(p[1], "x", 1);
+	SHOW(ppoll(&pfd, 1, NULL, &none));
+	printf("caught %d\n", caught);
+	sigprocmask(SIG_SETMASK, NULL, &now);
+	printf("blocked %d\n", sigismember(&now, SIGUSR1));
+	close(p[0]);
+	close(p[1]);
+	close(ep);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-    {"pipes", pipes},
-    {"capacity", capacity},
-    {"broken", broken},
-    {"many", many},
-    {"fifos", fifos},
-    {"polls", polls},
-    {"selects", selects},
-    {"eventfds", eventfds},
-    {"epolls", epolls},
-    {"splices", splices},
-    {"vectors", vectors},
-    {"sharing", sharing},
-    {"descriptors", descriptors},
+    {"pipes", pipes},     {"capacity", capacity},
+    {"broken", broken},   {"many", many},
+    {"fifos", fifos},     {"polls", polls},
+    {"selects", selects}, {"eventfds", eventfds},
+    {"epolls", epolls},   {"splices", splices},
+    {"vectors", vectors}, {"sharing", sharing},
+    {"signals", signals}, {"descriptors", descriptors},
 };
 
 int
