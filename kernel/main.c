@@ -50,7 +50,7 @@ start_terminals(void)
 	console_init();
 }
 
-/* Unpack the initrd into the root, then its memory is as free as any other. */
+/* The initrd's memory stays: it has the bytes of its files. */
 static void
 start_initrd(void)
 {
@@ -61,7 +61,6 @@ start_initrd(void)
 		return;
 	}
 	cpio_unpack(phys_to_dmap(start), end - start);
-	vm_phys_free_range(trunc_page(start), round_page(end));
 }
 
 static const struct {

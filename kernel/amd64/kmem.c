@@ -13,7 +13,7 @@
 #include "vm/vm_page.h"
 
 #define LOW_MEMORY (1ul << 20) /* left to the firmware and to CPUs that start in real mode */
-#define MEMORY_MIN (8ul << 20) /* what must be left beside the initrd and its unpacked files */
+#define MEMORY_MIN (8ul << 20) /* what must be left beside the initrd */
 #define KVA_LARGE  (2ul << 20) /* device memory of this size on is mapped by large pages */
 
 /* Addresses given back by cpu_unmapdev, kept for the next mapping of the same length. */
@@ -118,8 +118,7 @@ amd64_mem_init(void)
 		left += unused[i].end - unused[i].start;
 		vm_phys_free_range(unused[i].start, unused[i].end);
 	}
-	/* The initrd's files will take as much again, until its own pages are freed. */
-	if (left < MEMORY_MIN + bootinfo.initrd_end - bootinfo.initrd_start)
+	if (left < MEMORY_MIN)
 		too_little_memory();
 }
 

@@ -1015,6 +1015,24 @@ pmap_is_modified(vm_page_t m)
 	return (page_has(m, PG_D));
 }
 
+bool
+pmap_ts_referenced(vm_page_t m)
+{
+	bool referenced = false;
+	struct pv_entry *pv;
+	uint64_t *e;
+	int level;
+
+	mtx_lock(&pmap_mtx);
+	for (pv = *pv_list(m); pv != NULL; pv = pv->pv_next) {
+		e = entry_of(pv_pmap(pv), pv_address(pv, m), m, &level);
+		if (e != NULL && (*e & PG_A) != 0)
+			referenced |= (__atomic_fetch_and(e, ~PG_A, __ATOMIC_RELAXED) & PG_A) != 0;
+	}
+	mtx_unlock(&pmap_mtx);
+	return (referenced);
+}
+
 /* --- whole address spaces --------------------------------------------------------------------- */
 
 int

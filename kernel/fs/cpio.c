@@ -208,10 +208,6 @@ set_attributes(struct vnode *vp, const struct entry *e)
 static int
 unpack_entry(const struct entry *e, struct link **links, char *path)
 {
-	struct uio uio = {.uio_base = (void *)e->data,
-			  .uio_resid = e->field[F_SIZE],
-			  .uio_kernel = true,
-			  .uio_write = true};
 	struct vnode *vp = NULL;
 	struct nameidata nd;
 	int error;
@@ -229,8 +225,8 @@ unpack_entry(const struct entry *e, struct link **links, char *path)
 	error = make_node(&nd, e, links, path, &vp);
 	if (error == 0 && e->type == VREG && vp->v_type != VREG)
 		error = EEXIST; /* a device has that name */
-	else if (error == 0 && e->type == VREG && uio.uio_resid > 0)
-		error = vn_io(vp, &uio, NULL);
+	else if (error == 0 && e->type == VREG && e->field[F_SIZE] > 0)
+		ramfs_set_image(vp, e->data, e->field[F_SIZE]);
 	if (error == 0)
 		set_attributes(vp, e);
 	vrele(vp);

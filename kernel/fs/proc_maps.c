@@ -30,20 +30,41 @@ show_map_entry(struct text *t, vm_map_entry_t e)
 	text_add(t, "\n");
 }
 
-/* Call show for each mapping of p, with the map locked. */
+/* A copy of the first entry at or after addr, with references to its file and object. */
+static bool
+take_entry(vm_map_t map, vm_offset_t addr, struct vm_map_entry *copy)
+{
+	vm_map_entry_t e;
+
+	vm_map_lock_read(map);
+	e = vm_map_entry_at_or_after(map, addr);
+	if (e != NULL) {
+		*copy = *e;
+		if (e->name_vp != NULL)
+			vref(e->name_vp);
+		if (e->object != NULL)
+			vm_object_reference(e->object);
+	}
+	vm_map_unlock_read(map);
+	return (e != NULL);
+}
+
+/* Call show for each mapping of p; no lock is held, for a path takes a process's. */
 static void
 for_each_entry(struct text *t, struct proc *p,
 	       void (*show)(struct text *t, struct vmspace *vm, vm_map_entry_t e))
 {
 	struct vmspace *vm = proc_vmspace(p);
-	vm_map_entry_t e;
+	struct vm_map_entry e;
 
 	if (vm == NULL)
 		return;
-	vm_map_lock_read(&vm->vm_map);
-	VM_MAP_ENTRY_FOREACH (e, &vm->vm_map)
-		show(t, vm, e);
-	vm_map_unlock_read(&vm->vm_map);
+	for (vm_offset_t at = 0; take_entry(&vm->vm_map, at, &e); at = e.end) {
+		show(t, vm, &e);
+		vrele(e.name_vp);
+		if (e.object != NULL)
+			vm_object_deallocate(e.object);
+	}
 	vmspace_free(vm);
 }
 
@@ -74,8 +95,18 @@ show_vm_flags(struct text *t, vm_map_entry_t e)
 	    {(e->max_protection & VM_PROT_READ) != 0, "mr"},
 	    {(e->max_protection & VM_PROT_WRITE) != 0, "mw"},
 	    {(e->max_protection & VM_PROT_EXECUTE) != 0, "me"},
-	    {(e->eflags & MAP_ENTRY_DEVICE) != 0, "io"},
+	    {(e->eflags & MAP_ENTRY_SHARED) != 0, "ms"},
+	    {(e->eflags & MAP_ENTRY_GROWSDOWN) != 0, "gd"},
 	    {vm_map_entry_locked(e), "lo"},
+	    {(e->eflags & MAP_ENTRY_DEVICE) != 0, "io"},
+	    {(e->eflags & MAP_ENTRY_SEQUENTIAL) != 0, "sr"},
+	    {(e->eflags & MAP_ENTRY_RANDOM) != 0, "rr"},
+	    {(e->eflags & MAP_ENTRY_NOFORK) != 0, "dc"},
+	    {(e->eflags & MAP_ENTRY_CHARGED) != 0, "ac"},
+	    {(e->eflags & MAP_ENTRY_NORESERVE) != 0, "nr"},
+	    {(e->eflags & MAP_ENTRY_WIPEFORK) != 0, "wf"},
+	    {(e->eflags & MAP_ENTRY_NODUMP) != 0, "dd"},
+	    {(e->eflags & MAP_ENTRY_SUPER) != 0, "hg"},
 	    {(e->eflags & MAP_ENTRY_NOSUPER) != 0, "nh"},
 	};
 
@@ -95,7 +126,7 @@ show_entry_sizes(struct text *t, struct vmspace *vm, vm_map_entry_t e)
 {
 	vm_object_t object = e->object;
 	bool device = (e->eflags & MAP_ENTRY_DEVICE) != 0;
-	uint64_t refs = object != NULL ? MAX(object->ref_count, 1u) : 1;
+	uint64_t refs = object != NULL ? MAX(object->ref_count - 1, 1u) : 1; /* one is ours */
 	struct pmap_usage u = pmap_usage(&vm->vm_pmap, e->start, e->end);
 	uint64_t clean = u.resident - u.dirty;
 

@@ -165,7 +165,7 @@ show_cmdline(struct text *t, struct proc *p)
 		return;
 	n = vm->vm_arg_end - vm->vm_arg_start;
 	if (n > 0 && text_room(t, n))
-		t->len = vmspace_read(vm, vm->vm_arg_start, t->buf, n);
+		t->len = vmspace_io(vm, vm->vm_arg_start, t->buf, n, false);
 	vmspace_free(vm);
 }
 
@@ -288,6 +288,8 @@ show_meminfo(struct text *t, struct proc *p __unused)
 	    {"SwapTotal", 0},
 	    {"SwapFree", 0},
 	    {"PageTables", vm_cnt.v_pt_pages},
+	    {"CommitLimit", vm_commit_limit()},
+	    {"Committed_AS", vm_cnt.v_committed},
 	};
 
 	for (size_t i = 0; i < nitems(lines); i++)
@@ -340,30 +342,34 @@ struct proc_file {
 	const char *path;
 	enum vtype type;
 	void (*show)(struct text *t, struct proc *p); /* p: below a process's number, else NULL */
+	int (*store)(struct proc *p, const char *text); /* below a process's number; or NULL */
 };
 static const struct proc_file files[] = {
-    {"self", VLNK, show_self},
-    {"meminfo", VREG, show_meminfo},
-    {"uptime", VREG, show_uptime},
-    {"version", VREG, show_version},
-    {"cpuinfo", VREG, show_cpuinfo},
-    {"quire/stats", VREG, show_stats},
-    {"quire/dmesg", VREG, show_dmesg},
-    {"mounts", VLNK, show_mounts_link},
-    {"filesystems", VREG, show_filesystems},
+    {"self", VLNK, show_self, NULL},
+    {"meminfo", VREG, show_meminfo, NULL},
+    {"uptime", VREG, show_uptime, NULL},
+    {"version", VREG, show_version, NULL},
+    {"cpuinfo", VREG, show_cpuinfo, NULL},
+    {"quire/stats", VREG, show_stats, NULL},
+    {"quire/dmesg", VREG, show_dmesg, NULL},
+    {"mounts", VLNK, show_mounts_link, NULL},
+    {"filesystems", VREG, show_filesystems, NULL},
 };
 static const struct proc_file pid_files[] = {
-    {"maps", VREG, proc_show_maps},
-    {"smaps", VREG, proc_show_smaps},
-    {"stat", VREG, show_stat},
-    {"status", VREG, show_status},
-    {"cmdline", VREG, show_cmdline},
-    {"comm", VREG, show_comm},
-    {"exe", VLNK, show_exe},
-    {"cwd", VLNK, show_cwd},
-    {"root", VLNK, show_root},
-    {"mounts", VREG, show_mounts},
-    {"mountinfo", VREG, show_mountinfo},
+    {"maps", VREG, proc_show_maps, NULL},
+    {"smaps", VREG, proc_show_smaps, NULL},
+    {"stat", VREG, show_stat, NULL},
+    {"status", VREG, show_status, NULL},
+    {"cmdline", VREG, show_cmdline, NULL},
+    {"comm", VREG, show_comm, NULL},
+    {"limits", VREG, proc_show_limits, NULL},
+    {"oom_score", VREG, proc_show_oom_score, NULL},
+    {"oom_score_adj", VREG, proc_show_oom_score_adj, proc_store_oom_score_adj},
+    {"exe", VLNK, show_exe, NULL},
+    {"cwd", VLNK, show_cwd, NULL},
+    {"root", VLNK, show_root, NULL},
+    {"mounts", VREG, show_mounts, NULL},
+    {"mountinfo", VREG, show_mountinfo, NULL},
 };
 
 /* --- the tree --------------------------------------------------------------------------------- */
@@ -371,6 +377,7 @@ static const struct proc_file pid_files[] = {
 struct procnode {
 	struct vnode pn_vnode;
 	void (*pn_show)(struct text *t, struct proc *p); /* (c) */
+	int (*pn_store)(struct proc *p, const char *text); /* (c) or NULL */
 	const struct sysctl *pn_sysctl; /* (c) in place of pn_show */
 	int pn_pid; /* (c) whose; 0: nobody's */
 	struct text pn_text; /* (v) */
@@ -433,15 +440,32 @@ procfs_read(struct vnode *vp, struct uio *uio, struct file *fp __unused)
 	return (error);
 }
 
+/* The text that was written, to whoever takes it. ESRCH: the process is gone. */
+static int
+store(struct procnode *pn, const char *value)
+{
+	struct proc *p;
+	int error;
+
+	if (pn->pn_sysctl != NULL)
+		return (pn->pn_sysctl->sc_store(value));
+	p = proc_find(pn->pn_pid);
+	if (p == NULL)
+		return (ESRCH);
+	error = pn->pn_store(p, value);
+	proc_rele(p);
+	return (error);
+}
+
 static int
 procfs_write(struct vnode *vp, struct uio *uio, struct file *fp __unused)
 {
-	const struct sysctl *sc = PROCNODE(vp)->pn_sysctl;
+	struct procnode *pn = PROCNODE(vp);
 	size_t len = uio->uio_resid;
 	char value[128];
 	int error;
 
-	if (sc == NULL || sc->sc_store == NULL)
+	if (pn->pn_sysctl != NULL ? pn->pn_sysctl->sc_store == NULL : pn->pn_store == NULL)
 		return (EACCES);
 	if (len >= sizeof(value))
 		return (EINVAL);
@@ -449,7 +473,7 @@ procfs_write(struct vnode *vp, struct uio *uio, struct file *fp __unused)
 	if (error != 0)
 		return (error);
 	value[len > 0 && value[len - 1] == '\n' ? len - 1 : len] = '\0';
-	error = sc->sc_store(value);
+	error = store(pn, value);
 	uio->uio_resid = error != 0 ? len : 0; /* nothing was written, then */
 	return (error);
 }
@@ -512,6 +536,9 @@ pid_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
 	if (*vpp == NULL)
 		return (ENOMEM);
 	PROCNODE(*vpp)->pn_show = f->show;
+	PROCNODE(*vpp)->pn_store = f->store;
+	if (f->store != NULL)
+		(*vpp)->v_attr.va_mode |= 0200;
 	return (0);
 }
 

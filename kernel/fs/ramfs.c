@@ -9,6 +9,7 @@
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
 #include "kern/random.h"
+#include "kern/resource.h"
 #include "kern/string.h"
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
@@ -22,7 +23,7 @@ node_fill(struct ramnode *rn, const char *target)
 
 	vp->v_seals = F_SEAL_SEAL;
 	if (vp->v_type == VREG)
-		return ((rn->rn_object = vnode_pager_allocate(vp, 0, NULL)) != NULL);
+		return ((rn->rn_object = vnode_pager_allocate(rn, 0, ramfs_page_fill)) != NULL);
 	if (vp->v_type != VLNK)
 		return (true);
 	vp->v_size = strlen(target);
@@ -74,14 +75,15 @@ ramfs_memfile(const char *name, struct vnode **vpp)
 }
 
 /*
- * The page at pindex, valid and held, made when it is absent and make is set; else *mp is NULL for
- * a hole. A page that is busy and not valid is being filled by a fault; one that is neither was
- * wired when a truncation let go of it. Held is enough for a copy: a truncation meanwhile takes the
- * page out of the file, and the last unhold frees it.
+ * The page at pindex, valid and held, made when it is absent and make is set; else *mp is NULL:
+ * there is a hole, or what the initrd has. A page that is busy and not valid is being filled by a
+ * fault; one that is neither was wired when a truncation let go of it. Held is enough for a copy: a
+ * truncation meanwhile takes the page out of the file, and the last unhold frees it.
  */
 static int
-page_get(vm_object_t object, vm_pindex_t pindex, bool make, vm_page_t *mp)
+page_get(struct ramnode *rn, vm_pindex_t pindex, bool make, vm_page_t *mp)
 {
+	vm_object_t object = rn->rn_object;
 	vm_page_t m;
 	int error;
 
@@ -97,7 +99,7 @@ page_get(vm_object_t object, vm_pindex_t pindex, bool make, vm_page_t *mp)
 	if (m == NULL && make)
 		m = vm_page_alloc(object, pindex, VM_ALLOC_NORMAL);
 	if (m != NULL && !m->valid) {
-		pmap_zero_page(m);
+		ramfs_page_fill(rn, m);
 		m->valid = true;
 		vm_page_activate(m);
 		vm_page_xunbusy(m);
@@ -113,8 +115,9 @@ page_get(vm_object_t object, vm_pindex_t pindex, bool make, vm_page_t *mp)
 
 /* Copy between the uio and the file's pages below end. */
 static int
-file_io(vm_object_t object, struct uio *uio, uint64_t end)
+file_io(struct ramnode *rn, struct uio *uio, uint64_t end)
 {
+	const uint8_t *from;
 	vm_page_t m;
 	size_t at, n;
 	int error = 0;
@@ -122,10 +125,12 @@ file_io(vm_object_t object, struct uio *uio, uint64_t end)
 	while (error == 0 && uio->uio_resid > 0 && uio->uio_offset < end) {
 		at = uio->uio_offset & PAGE_MASK;
 		n = MIN(MIN(PAGE_SIZE - at, uio->uio_resid), end - uio->uio_offset);
-		error = page_get(object, atop(uio->uio_offset), uio->uio_write, &m);
+		error = page_get(rn, atop(uio->uio_offset), uio->uio_write, &m);
 		if (error != 0)
 			break;
-		error = uiomove(m != NULL ? (char *)pmap_page_kva(m) + at : NULL, n, uio);
+		from = m != NULL ? (uint8_t *)pmap_page_kva(m) + at
+				 : ramfs_image_bytes(rn, uio->uio_offset, &n);
+		error = uiomove((void *)from, n, uio);
 		if (m != NULL)
 			vm_page_unhold(m);
 	}
@@ -160,11 +165,11 @@ ramfs_read(struct vnode *vp, struct uio *uio, struct file *fp)
 	rw_unlock(&vp->v_lock);
 	if (fp != NULL && (fp->f_flags & O_NOATIME) == 0)
 		vn_accessed(vp);
-	return (file_io(RAMNODE(vp)->rn_object, uio, size));
+	return (file_io(RAMNODE(vp), uio, size));
 }
 
 /* Where what uio writes, something, may end; a file that may not grow takes whole pages only, as
- * Linux's. EPERM, EFBIG. */
+ * Linux's. EPERM, EFBIG; with a signal where it is RLIMIT_FSIZE. */
 static int
 write_end(struct vnode *vp, const struct uio *uio, uint64_t *end)
 {
@@ -179,7 +184,7 @@ write_end(struct vnode *vp, const struct uio *uio, uint64_t *end)
 		*end = trunc_page(vp->v_size);
 		return (start >= *end ? EPERM : 0);
 	}
-	return (0);
+	return (lim_file_size(start, end));
 }
 
 /* Writers take turns: an append finds the end where the one before left it. */
@@ -203,7 +208,7 @@ ramfs_write(struct vnode *vp, struct uio *uio, struct file *fp)
 	}
 	if (end > vp->v_size)
 		vm_object_set_size(object, atop(round_page(end)));
-	error = file_io(object, uio, end);
+	error = file_io(RAMNODE(vp), uio, end);
 	if (uio->uio_resid < resid)
 		vp->v_size = MAX(vp->v_size, uio->uio_offset);
 	if (error != 0) /* not as far as was thought */
@@ -216,10 +221,10 @@ ramfs_write(struct vnode *vp, struct uio *uio, struct file *fp)
 
 /* Zeros in [start, end), which lies in one page; a hole stays one. */
 static int
-zero_part(vm_object_t object, uint64_t start, uint64_t end)
+zero_part(struct ramnode *rn, uint64_t start, uint64_t end)
 {
 	vm_page_t m = NULL;
-	int error = start < end ? page_get(object, atop(start), false, &m) : 0;
+	int error = start < end ? page_get(rn, atop(start), false, &m) : 0;
 
 	if (m != NULL) {
 		memset((char *)pmap_page_kva(m) + (start & PAGE_MASK), 0, end - start);
@@ -232,6 +237,7 @@ static int
 ramfs_truncate(struct vnode *vp, uint64_t size)
 {
 	vm_object_t object = RAMNODE(vp)->rn_object;
+	uint64_t limited = size;
 	int error = 0;
 
 	if (size > FILE_SIZE_MAX)
@@ -243,9 +249,12 @@ ramfs_truncate(struct vnode *vp, uint64_t size)
 	    size != vp->v_size)
 		error = EPERM;
 	else if (size < vp->v_size)
-		error = zero_part(object, size, round_page(size));
+		error = zero_part(RAMNODE(vp), size, round_page(size));
+	else if (size > vp->v_size)
+		error = lim_file_size(size, &limited);
 	if (error == 0) {
 		vp->v_size = size;
+		ramfs_image_cut(RAMNODE(vp), size);
 		vm_object_set_size(object, atop(round_page(size)));
 	}
 	rw_unlock(&vp->v_lock);
@@ -256,17 +265,41 @@ ramfs_truncate(struct vnode *vp, uint64_t size)
 	return (0);
 }
 
+/* Where the initrd has bytes in [start, end), and more behind them, pages of zeros hide them. */
+static int
+zero_image(struct ramnode *rn, uint64_t start, uint64_t end)
+{
+	vm_page_t m;
+	uint64_t to;
+	int error = 0;
+
+	if (end >= rn->rn_image_size)
+		ramfs_image_cut(rn, start);
+	for (; start < MIN(end, rn->rn_image_size) && error == 0; start = to) {
+		to = MIN(trunc_page(start) + PAGE_SIZE, end);
+		error = page_get(rn, atop(start), true, &m);
+		if (error != 0)
+			break;
+		memset((char *)pmap_page_kva(m) + (start & PAGE_MASK), 0, to - start);
+		vm_page_unhold(m);
+	}
+	return (error);
+}
+
 /* The whole pages of [start, end) go, the rest of it is zeroed. The vnode is locked. */
 static int
 punch(struct vnode *vp, uint64_t start, uint64_t end)
 {
-	vm_object_t object = RAMNODE(vp)->rn_object;
+	struct ramnode *rn = RAMNODE(vp);
+	vm_object_t object = rn->rn_object;
 	uint64_t first = MIN(round_page(start), end), last = MAX(trunc_page(end), first);
-	int error = zero_part(object, start, first);
+	int error = zero_image(rn, start, end);
 
 	if (error == 0)
-		error = zero_part(object, last, end);
-	if (error == 0 && first < last) {
+		error = zero_part(rn, start, first);
+	if (error == 0)
+		error = zero_part(rn, last, end);
+	if (error == 0 && first < last && first >= rn->rn_image_size) {
 		VM_OBJECT_WLOCK(object);
 		vm_object_page_remove(object, atop(first), atop(last));
 		VM_OBJECT_UNLOCK(object);
@@ -282,8 +315,7 @@ fill(struct vnode *vp, uint64_t start, uint64_t end)
 	int error = 0;
 
 	for (start = trunc_page(start); start < end && error == 0; start += PAGE_SIZE) {
-		error = thread_killed() ? EINTR
-					: page_get(RAMNODE(vp)->rn_object, atop(start), true, &m);
+		error = thread_killed() ? EINTR : page_get(RAMNODE(vp), atop(start), true, &m);
 		if (error == 0)
 			vm_page_unhold(m);
 	}
@@ -324,7 +356,7 @@ ramfs_allocate(struct vnode *vp, int how, uint64_t offset, uint64_t len)
 	return (error);
 }
 
-/* Holes are as the pages are: what is absent is one. */
+/* Holes are as the pages are: what is absent is one, but for what the initrd has. */
 static int
 ramfs_seek(struct vnode *vp, bool data, uint64_t *offset)
 {
@@ -335,7 +367,10 @@ ramfs_seek(struct vnode *vp, bool data, uint64_t *offset)
 	rw_rlock(&vp->v_lock);
 	size = vp->v_size;
 	VM_OBJECT_RLOCK(object);
-	if (data && vm_radix_lookup_ge(&object->rtree, at, &found) == NULL)
+	if (!data)
+		found = MAX(found, atop(round_page(RAMNODE(vp)->rn_image_size)));
+	if (data && *offset >= RAMNODE(vp)->rn_image_size &&
+	    vm_radix_lookup_ge(&object->rtree, at, &found) == NULL)
 		found = atop(round_page(size));
 	else if (!data)
 		while (found < object->size && vm_page_lookup(object, found) != NULL)
@@ -365,8 +400,16 @@ ramfs_object(struct vnode *vp, vm_object_t *object)
 static void
 ramfs_inactive(struct vnode *vp)
 {
-	if (RAMNODE(vp)->rn_object != NULL)
-		vm_object_deallocate(RAMNODE(vp)->rn_object);
+	vm_object_t object = RAMNODE(vp)->rn_object;
+
+	/* Mappings hold the vnode; a fault that is under way while the last goes may still ask for
+	 * a page, which nobody will see. */
+	if (object != NULL) {
+		VM_OBJECT_WLOCK(object);
+		object->un_pager.vnp.getpage = NULL;
+		VM_OBJECT_UNLOCK(object);
+		vm_object_deallocate(object);
+	}
 	kfree(RAMNODE(vp)->rn_target);
 }
 

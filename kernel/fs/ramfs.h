@@ -9,11 +9,13 @@ struct dirent;
 
 #define ENTRY_SIZE 20 /* bytes that a name adds to its directory's size, as Linux's tmpfs counts */
 
-/* Locks: (c) constant  (t) ramfs_lock */
+/* Locks: (c) constant  (t) ramfs_lock  (a) atomic */
 struct ramnode {
 	struct vnode rn_vnode;
 	struct dirent *rn_entries; /* (t) VDIR: a tree */
 	vm_object_t rn_object; /* (c) VREG */
+	const uint8_t *rn_image; /* (c) VREG: the bytes that it has in the initrd */
+	uint64_t rn_image_size; /* (a) how many of these count; written under rn_object's lock */
 	char *rn_target; /* (c) VLNK: of PATH_MAX bytes at most */
 };
 #define RAMNODE(vp) container_of(vp, struct ramnode, rn_vnode)
@@ -25,6 +27,14 @@ extern uint64_t ramfs_secret; /* what names are hashed with; set before there is
  * name: where it will be. NULL: no memory. */
 struct vnode *ramfs_node(struct vnode *dir, const char *name, size_t len, enum vtype type,
 			 uint32_t mode, const char *target);
+
+/* ramfs_image.c: the initrd's bytes from offset on, at most *n, which becomes how many there are;
+ * NULL: none. */
+const uint8_t *ramfs_image_bytes(const struct ramnode *rn, uint64_t offset, size_t *n);
+/* The vnode pager's getpage; handle: the ramnode. */
+int ramfs_page_fill(void *handle, vm_page_t m);
+/* Forget what the initrd has from size on. */
+void ramfs_image_cut(struct ramnode *rn, uint64_t size);
 
 /* ramfs_dir.c: methods of ramfs_ops. */
 int ramfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp);

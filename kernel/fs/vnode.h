@@ -266,8 +266,12 @@ extern struct vnode *rootvnode;
 /* Directories of devfs and procfs are ramfs's too; theirs is what stands in them. */
 extern const struct vnodeops ramfs_ops;
 
+/* vp, of ramfs, new and empty, has these size bytes, which stay where they are for good. */
+void ramfs_set_image(struct vnode *vp, const uint8_t *bytes, uint64_t size);
+
 /* Start-up, in this order: an empty writable root; /dev and /proc in it; the initrd's cpio archives
- * [start, start + len) unpacked in it (each problem is one log line; what came before it stays). */
+ * [start, start + len) unpacked in it (each problem is one log line; what came before it stays),
+ * which from then on has the files' bytes. */
 int ramfs_init(void);
 /* An empty file system named name in dir: mnt's root, to which the caller gets no reference. */
 int ramfs_mount(struct mount *mnt, struct vnode *dir, const char *name, uint32_t mode);

@@ -23,9 +23,11 @@ struct image_args {
 	int ea_argc, ea_envc;
 };
 
-#define EXEC_STACK_SIZE (8ul << 20) /* bytes of a new program's stack */
-/* The strings and their pointers, bytes: what Linux allows with that stack. And one string. */
-#define EXEC_ARGS_MAX   (EXEC_STACK_SIZE / 4)
+#define EXEC_STACK_SIZE (132ul << 10) /* bytes of a new program's stack; faults make it grow */
+/* The strings and their pointers may take a quarter of RLIMIT_STACK, but within these; bytes. And
+ * one string. */
+#define EXEC_ARGS_MIN   (128ul << 10)
+#define EXEC_ARGS_MAX   (6ul << 20)
 #define EXEC_STRING_MAX (128ul << 10)
 
 /* Append a string, of kernel or (user) user memory, to argv or (env) to envp, which begins when

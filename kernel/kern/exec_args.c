@@ -26,8 +26,9 @@ static size_t
 args_room(const struct image_args *args)
 {
 	size_t used = args->ea_used + sizeof(char *) * (size_t)(args->ea_argc + args->ea_envc);
+	uint64_t max = MIN(MAX(lim_cur(RLIMIT_STACK) / 4, EXEC_ARGS_MIN), EXEC_ARGS_MAX);
 
-	return (used < EXEC_ARGS_MAX ? EXEC_ARGS_MAX - used : 0);
+	return (used < max ? max - used : 0);
 }
 
 /* Have a buffer of at least size bytes. */

@@ -12,7 +12,8 @@
 #include <elf.h>
 
 #define PHNUM_MAX          (65536 / sizeof(Elf64_Phdr)) /* as Linux */
-#define STACK_GUARD        (1ul << 20) /* not given out below the stack, as Linux */
+#define STACK_ROOM_MIN     (128ul << 20) /* kept for it by mmap, whatever its limit, as Linux */
+#define STACK_ROOM_MAX     (VM_MAXUSER_ADDRESS / 6 * 5)
 #define PIE_BASE           0x555555554000ul
 #define PIE_RANDOM_PAGES   (1ul << 28) /* how far things move with aslr=1, as Linux */
 #define STACK_RANDOM_PAGES (1ul << 22)
@@ -331,14 +332,15 @@ map_stack(const struct elf_image *elf, struct vmspace *vm)
 	struct vm_map_req stack = {
 	    .prot = VM_PROT_RW | (elf->exec_stack ? VM_PROT_EXECUTE : 0),
 	    .max_prot = VM_PROT_ALL,
-	    .eflags = MAP_ENTRY_STACK | MAP_ENTRY_NOMERGE,
+	    .eflags = MAP_ENTRY_STACK | MAP_ENTRY_NOMERGE | MAP_ENTRY_GROWSDOWN,
 	};
 
 	vm->vm_brk_start = vm->vm_brk =
 	    elf->prog.high + elf->prog.bias + exec_random_offset(BRK_RANDOM_PAGES);
 	vm->vm_stack_top = top;
 	vm_map_lock(&vm->vm_map);
-	vm->vm_map.top = top - EXEC_STACK_SIZE - STACK_GUARD;
+	vm->vm_map.top = trunc_page(
+	    top - MIN(MAX(lim_cur(RLIMIT_STACK), STACK_ROOM_MIN), STACK_ROOM_MAX) - STACK_GUARD);
 	vm_map_unlock(&vm->vm_map);
 	return (vm_mmap_to_errno(
 	    vm_map_insert(&vm->vm_map, top - EXEC_STACK_SIZE, EXEC_STACK_SIZE, &stack)));

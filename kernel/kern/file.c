@@ -145,7 +145,7 @@ fget_path(int fd, struct file **fpp)
 int
 fd_limit(void)
 {
-	return (FD_DEFAULT);
+	return ((int)MIN(lim_cur(RLIMIT_NOFILE), (uint64_t)FD_MAX));
 }
 
 int

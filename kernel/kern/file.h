@@ -10,8 +10,7 @@
 struct epitem;
 struct vnode;
 
-#define FD_MAX     1048576 /* descriptors that a process may be allowed (RLIMIT_NOFILE) */
-#define FD_DEFAULT 1024 /* that it is allowed unless told otherwise */
+#define FD_MAX 1048576 /* descriptors that a process may be allowed (RLIMIT_NOFILE) */
 
 /* f_flags: open(2)'s, with Linux's values because they cross the system-call boundary. */
 enum {
@@ -88,7 +87,7 @@ int fd_unshare(void);
 /* Descriptors 0, 1 and 2 on /dev/console. */
 int fd_open_console(struct filedesc *fdp);
 /* Give fp the lowest free descriptor from min on; the caller's reference goes to the table on
- * success. EMFILE, EINVAL (min is past the limit), ENOMEM. */
+ * success. EMFILE, EINVAL (min is past RLIMIT_NOFILE), ENOMEM. */
 int fd_install(struct filedesc *fdp, struct file *fp, int min, bool cloexec, int *fd);
 /* The same for descriptor fd, closing what it was. EBADF past the limit, ENOMEM. */
 int fd_replace(struct filedesc *fdp, struct file *fp, int fd, bool cloexec);

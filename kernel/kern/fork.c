@@ -40,9 +40,11 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 	p->p_persona = parent->p_persona;
 	p->p_no_new_privs = parent->p_no_new_privs;
 	p->p_keepcaps = parent->p_keepcaps;
+	p->p_oom_score_adj = parent->p_oom_score_adj;
 	rw_rlock(&parent->p_lock);
 	p->p_caps = parent->p_caps;
 	memcpy(p->p_comm, thread_comm(curthread), sizeof(p->p_comm));
+	memcpy(p->p_rlimit, parent->p_rlimit, sizeof(p->p_rlimit));
 	memcpy(p->p_sigaction, parent->p_sigaction, sizeof(p->p_sigaction));
 	p->p_cwd = parent->p_cwd;
 	vref(p->p_cwd);

@@ -329,6 +329,7 @@ init_setup(struct proc *p)
 	vref(p->p_root);
 	p->p_cred = &root_cred;
 	crhold(p->p_cred);
+	lim_init(p);
 	p->p_vm = vmspace_alloc();
 	p->p_fd = fd_alloc();
 	if (p->p_vm == NULL || p->p_fd == NULL)
@@ -419,8 +420,20 @@ proc_ast(void)
 		signal_ast_done();
 }
 
+uint64_t
+proc_badness(struct proc *p)
+{
+	int adj = __atomic_load_n(&p->p_oom_score_adj, __ATOMIC_RELAXED);
+	int64_t pages = proc_resident(p);
+
+	if (pages == 0 || adj == OOM_SCORE_ADJ_MIN) /* dead, or as good as that; or spared */
+		return (0);
+	pages += adj * (int64_t)(vm_cnt.v_page_count / 1000);
+	return (MAX(pages, 1));
+}
+
 /*
- * The largest process goes, the first one only when there is no other: its end is everybody's.
+ * The worst process goes, the first one only when there is no other: its end is everybody's.
  * Nobody while the memory of one is on its way back.
  */
 bool
@@ -438,8 +451,8 @@ vm_oom(void)
 		return (true);
 	}
 	TAILQ_FOREACH (p, &allproc, p_list) {
-		pages = proc_resident(p);
-		if (pages == 0) /* dead, or as good as that */
+		pages = proc_badness(p);
+		if (pages == 0)
 			continue;
 		if (victim == NULL || victim->p_pid == 1 || pages > most) {
 			victim = p;
@@ -448,7 +461,7 @@ vm_oom(void)
 	}
 	if (victim != NULL) {
 		klog(LOG_WARNING, "out of memory: killed pid %d (%s), %lu KiB", victim->p_pid,
-		     victim->p_comm, most * (PAGE_SIZE >> 10));
+		     victim->p_comm, proc_resident(victim) * (PAGE_SIZE >> 10));
 		proc_kill(victim, SIGKILL);
 	}
 	rw_unlock(&proctree_lock);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "kern/resource.h"
 #include "kern/select.h"
 #include "kern/signal.h"
 #include "kern/thread.h"
@@ -36,9 +37,9 @@ struct vmspace {
 struct vmspace *vmspace_alloc(void);
 struct vmspace *vmspace_fork(struct vmspace *from);
 void vmspace_ref(struct vmspace *vm);
-/* Copy from vm, whoever's it is, as far as RAM can be read from addr on; how many bytes. May
- * sleep. */
-size_t vmspace_read(struct vmspace *vm, vm_offset_t addr, char *buf, size_t len);
+/* Copy from vm, whoever's it is, to buf, or (write) from buf to vm, as far as RAM can be accessed
+ * from addr on; how many bytes. May sleep. */
+size_t vmspace_io(struct vmspace *vm, vm_offset_t addr, char *buf, size_t len, bool write);
 /* The last reference unmaps all. No lock held. */
 void vmspace_free(struct vmspace *vm);
 
@@ -89,6 +90,8 @@ struct proc {
 	bool p_subreaper; /* (a) its descendants' orphans become its children */
 	bool p_no_new_privs, p_keepcaps; /* (a) */
 	struct caps p_caps; /* (p) */
+	struct rlimit p_rlimit[RLIM_NLIMITS]; /* (p); read alone, without */
+	int p_oom_score_adj; /* (a) -1000 .. 1000: how readily vm_oom kills it */
 	struct sigaction p_sigaction[NSIG]; /* (p) of signal i + 1 */
 	struct sigqueue p_sigqueue; /* (p) signals sent to the process that no thread has taken */
 	bool p_signalfds; /* (p) it has read or polled a signalfd: */
@@ -150,6 +153,11 @@ struct vnode *proc_root(void);
 const struct vnode *proc_root_peek(void);
 /* Who p is and what it has used, for what its parent is told. */
 void proc_siginfo(struct proc *p, struct siginfo *info);
+#define OOM_SCORE_ADJ_MIN (-1000) /* of p_oom_score_adj: never killed */
+#define OOM_SCORE_ADJ_MAX 1000
+/* How good it would be to kill p, in pages, as Linux reckons: what it has, more or less as many
+ * thousandths of memory as its oom_score_adj says. 0: it is not to be killed. */
+uint64_t proc_badness(struct proc *p);
 /* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an
  * errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);

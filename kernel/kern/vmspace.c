@@ -83,19 +83,22 @@ vmspace_free(struct vmspace *vm)
 }
 
 size_t
-vmspace_read(struct vmspace *vm, vm_offset_t addr, char *buf, size_t len)
+vmspace_io(struct vmspace *vm, vm_offset_t addr, char *buf, size_t len, bool write)
 {
+	vm_prot_t access = write ? VM_PROT_WRITE : VM_PROT_READ;
 	size_t done = 0, n;
 	vm_page_t m;
+	char *at;
 
 	for (; done < len; done += n) {
-		if (vm_fault(&vm->vm_map, addr + done, VM_PROT_READ, VM_FAULT_NORMAL, &m) !=
-		    KERN_SUCCESS)
+		if (addr + done >= VM_MAXUSER_ADDRESS ||
+		    vm_fault(&vm->vm_map, addr + done, access, VM_FAULT_NORMAL, &m) != KERN_SUCCESS)
 			break;
 		n = (m->flags & PG_FICTITIOUS) != 0
 			? 0
 			: MIN(PAGE_SIZE - ((addr + done) & PAGE_MASK), len - done);
-		memcpy(buf + done, (char *)pmap_page_kva(m) + ((addr + done) & PAGE_MASK), n);
+		at = (char *)pmap_page_kva(m) + ((addr + done) & PAGE_MASK);
+		memcpy(write ? at : buf + done, write ? buf + done : at, n);
 		vm_page_unhold(m);
 		if (n == 0)
 			break;

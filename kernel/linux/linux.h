@@ -53,18 +53,18 @@ enum { F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 1030 };
 enum { IOV_MAX = 1024 };
 #define RW_MAX 0x7ffff000ul /* bytes that one read or write moves at most */
 
-enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_SEM = 8 };
+enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_SEM = 8,
+       PROT_GROWSDOWN = 0x1000000 };
 enum { MAP_SHARED = 1, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 0xf, MAP_FIXED = 0x10,
        MAP_ANONYMOUS = 0x20, MAP_32BIT = 0x40, MAP_GROWSDOWN = 0x100, MAP_LOCKED = 0x2000,
+       MAP_NORESERVE = 0x4000,
        MAP_POPULATE = 0x8000, MAP_HUGETLB = 0x40000, MAP_FIXED_NOREPLACE = 0x100000,
        MAP_VALIDATED = 0x7f9f3 /* what MAP_SHARED_VALIDATE knows */ };
-enum { MADV_DONTNEED = 4, MADV_HUGEPAGE = 14, MADV_NOHUGEPAGE = 15 };
 enum { MAP_NONBLOCK = 0x10000 };
 enum { MCL_CURRENT = 1, MCL_FUTURE, MCL_ONFAULT = 4, MLOCK_ONFAULT = 1 };
 enum { MS_ASYNC = 1, MS_INVALIDATE, MS_SYNC = 4 };
 enum { MREMAP_MAYMOVE = 1, MREMAP_FIXED, MREMAP_DONTUNMAP = 4 };
 
-enum { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7, RLIMIT_COUNT = 16 };
 enum { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
 enum { CLONE_SIGNAL = 0xff, CLONE_VM = 0x100, CLONE_FS = 0x200, CLONE_FILES = 0x400,
        CLONE_SIGHAND = 0x800, CLONE_VFORK = 0x4000, CLONE_THREAD = 0x10000,
@@ -86,7 +86,12 @@ enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUT
 /* linux_mlock.c: lock new memory, if locked (MAP_LOCKED) or mlockall wants it: as far as it
  * goes, the rest when it is touched. Returns false when there is nothing to do. */
 bool linux_lock_new(uint64_t start, uint64_t end, bool locked);
-/* linux_mem.c: bring [start, end) in by faults, up to the first that fails. */
+/* May curproc lock length bytes more? EPERM, or `over` when that is past RLIMIT_MEMLOCK. */
+int linux_may_lock(uint64_t length, int over);
+/* linux_mem.c: the end of [addr, addr + length) for a call that takes whole pages. EINVAL, or
+ * `wraps` when it does. */
+int linux_page_range(uint64_t addr, uint64_t length, int wraps, uint64_t *end);
+/* Bring [start, end) in by faults, up to the first that fails. */
 void linux_fault_in(uint64_t start, uint64_t end, bool write);
 
 enum { NICE_LOW = -20, NICE_HIGH = 19 };

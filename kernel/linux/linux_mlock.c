@@ -1,15 +1,14 @@
 /*
- * System calls that lock memory. All programs are the superuser, who has CAP_IPC_LOCK:
- * RLIMIT_MEMLOCK, which is infinite, binds nobody, so that neither EPERM nor its ENOMEM and EAGAIN
- * come up.
+ * System calls that lock memory. RLIMIT_MEMLOCK does not bind the superuser, who has CAP_IPC_LOCK.
  *
  * Device memory is wired like any other, where Linux ignores it (docs/device-mappings.md).
  */
 #include "linux/linux.h"
+#include "kern/cred.h"
 #include "kern/proc.h"
 #include "vm/vm_map.h"
 
-enum entry_kind { ENTRY_NONE, ENTRY_PLAIN, ENTRY_WIRED, ENTRY_STACK };
+enum entry_kind { ENTRY_NONE, ENTRY_PLAIN, ENTRY_WIRED };
 
 /* The first entry that ends after *at: its range, from *at on, and what it is. */
 static enum entry_kind
@@ -23,9 +22,7 @@ next_entry(vm_map_t map, vm_offset_t *at, vm_offset_t *end)
 	if (e != NULL) {
 		*at = MAX(*at, e->start);
 		*end = e->end;
-		kind = e->wired_count != 0                  ? ENTRY_WIRED
-		       : (e->eflags & MAP_ENTRY_STACK) != 0 ? ENTRY_STACK
-							    : ENTRY_PLAIN;
+		kind = e->wired_count != 0 ? ENTRY_WIRED : ENTRY_PLAIN;
 	}
 	vm_map_unlock_read(map);
 	return (kind);
@@ -34,7 +31,7 @@ next_entry(vm_map_t map, vm_offset_t *at, vm_offset_t *end)
 /*
  * Wire [at, end) entry by entry; once is enough: what is wired stays as it is. Ends at the first
  * failure or hole, unless it is to go as far as possible: then what fails is wired when it is
- * touched, and so is the stack, which Linux maps as far as it was used.
+ * touched.
  */
 static int
 wire_range(vm_map_t map, vm_offset_t at, vm_offset_t end, bool best_effort)
@@ -51,7 +48,7 @@ wire_range(vm_map_t map, vm_offset_t at, vm_offset_t end, bool best_effort)
 		to = MIN(to, end);
 		if (kind == ENTRY_WIRED || from >= to)
 			continue;
-		rv = kind == ENTRY_STACK && best_effort ? KERN_FAILURE : vm_map_wire(map, from, to);
+		rv = vm_map_wire(map, from, to);
 		if (rv != KERN_SUCCESS && !best_effort)
 			return (rv);
 		if (rv != KERN_SUCCESS)
@@ -76,6 +73,24 @@ linux_lock_new(uint64_t start, uint64_t end, bool locked)
 	return (true);
 }
 
+int
+linux_may_lock(vm_size_t length, int over)
+{
+	vm_map_t map = &curproc->p_vm->vm_map;
+	vm_size_t limit = lim_cur(RLIMIT_MEMLOCK), locked = 0;
+	vm_map_entry_t e;
+
+	if (cr_privileged(curcred()))
+		return (0);
+	if (limit == 0)
+		return (EPERM);
+	vm_map_lock_read(map);
+	VM_MAP_ENTRY_FOREACH (e, map)
+		locked += vm_map_entry_locked(e) ? e->end - e->start : 0;
+	vm_map_unlock_read(map);
+	return (length > limit || locked > limit - length ? over : 0);
+}
+
 /* [addr, addr + length) to whole pages. EINVAL: it wraps. */
 static int
 lock_range(uint64_t addr, uint64_t length, vm_offset_t *start, vm_offset_t *end)
@@ -90,12 +105,15 @@ sys_mlock2(uint64_t addr, uint64_t length, int flags)
 {
 	vm_map_t map = &curproc->p_vm->vm_map;
 	vm_offset_t start, end;
-	int rv;
+	int rv, error;
 
 	if ((flags & ~MLOCK_ONFAULT) != 0 || lock_range(addr, length, &start, &end) != 0)
 		return (-EINVAL);
 	if (start == end)
 		return (0);
+	error = linux_may_lock(end - start, ENOMEM);
+	if (error != 0)
+		return (-error);
 	rv =
 	    flags != 0 ? vm_map_wire_on_fault(map, start, end) : wire_range(map, start, end, false);
 	return (rv == KERN_SUCCESS ? 0 : rv == KERN_ABORTED ? -EINTR : -ENOMEM);
@@ -133,10 +151,14 @@ sys_mlockall(int flags)
 {
 	vm_map_t map = &curproc->p_vm->vm_map;
 	vm_offset_t at, end;
+	int error;
 
 	if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) != 0 ||
 	    (flags & (MCL_CURRENT | MCL_FUTURE)) == 0)
 		return (-EINVAL);
+	error = linux_may_lock((flags & MCL_CURRENT) != 0 ? map->size : 0, ENOMEM);
+	if (error != 0)
+		return (-error);
 	set_future(map, flags);
 	if ((flags & MCL_CURRENT) == 0)
 		return (0);

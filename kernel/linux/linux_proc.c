@@ -64,29 +64,37 @@ sys_getrusage(int who, void *usage)
 	return (usage_copyout(&u, usage));
 }
 
-/* Limits are told, and cannot be changed. */
 int64_t
-sys_prlimit64(int pid, uint32_t resource, const uint64_t *unew, uint64_t *uold)
+sys_prlimit64(int pid, int resource, const struct rlimit *unew, struct rlimit *uold)
 {
-	uint64_t limit[2] = {UINT64_MAX, UINT64_MAX}, new[2];
+	struct rlimit new, old;
+	struct proc *p;
+	int error;
 
-	if (resource >= RLIMIT_COUNT)
-		return (-EINVAL);
-	if (pid != 0 && pid != curproc->p_pid)
-		return (-ESRCH);
-	if (resource == RLIMIT_STACK)
-		limit[0] = 8ul << 20;
-	if (resource == RLIMIT_NOFILE)
-		limit[0] = limit[1] = FD_MAX;
-	if (unew != NULL && copyin(unew, new, sizeof(new)) != 0)
+	if (unew != NULL && copyin(unew, &new, sizeof(new)) != 0)
 		return (-EFAULT);
-	if (unew != NULL && memcmp(new, limit, sizeof(new)) != 0)
-		return (-EPERM);
-	return (uold != NULL ? COPYOUT(&limit, uold) : 0);
+	p = proc_find(pid == 0 ? curproc->p_pid : pid);
+	if (p == NULL)
+		return (-ESRCH);
+	error = lim_set(p, resource, unew != NULL ? &new : NULL, &old);
+	proc_rele(p);
+	return (error == 0 && uold != NULL ? COPYOUT(&old, uold) : -error);
 }
 
 int64_t
-sys_getrlimit(uint32_t resource, uint64_t *ulimit)
+sys_getrlimit(int resource, struct rlimit *ulimit)
 {
-	return (sys_prlimit64(0, resource, NULL, ulimit));
+	struct rlimit old;
+	int error = lim_set(curproc, resource, NULL, &old);
+
+	return (error != 0 ? -error : COPYOUT(&old, ulimit));
+}
+
+int64_t
+sys_setrlimit(int resource, const struct rlimit *ulimit)
+{
+	struct rlimit new, old;
+
+	return (copyin(ulimit, &new, sizeof(new)) != 0 ? -EFAULT
+						       : -lim_set(curproc, resource, &new, &old));
 }

@@ -149,6 +149,7 @@
 	X(152, munlockall) \
 	X(157, prctl) \
 	X(158, arch_prctl) \
+	X(160, setrlimit) \
 	X(159, adjtimex) \
 	X(161, chroot) \
 	X(162, sync) \
@@ -244,6 +245,8 @@
 	X(306, syncfs) \
 	X(307, sendmmsg) \
 	X(309, getcpu) \
+	X(310, process_vm_readv) \
+	X(311, process_vm_writev) \
 	X(314, sched_setattr) \
 	X(315, sched_getattr) \
 	X(316, renameat2) \

@@ -1,7 +1,8 @@
 /*
  * The anonymous pager: memory that nothing stands behind. An absent page was never written, and the
- * fault handler fills it with zeros itself. A swap pager would answer haspage and getpages here.
+ * fault handler fills it with zeros itself. A swap pager would answer haspage, getpages and
+ * putpages here.
  */
 #include "vm/vm_pager.h"
 
-const struct pagerops anon_pager_ops = {.pgo_name = "anon"};
+const struct pagerops anon_pager_ops = {.pgo_name = "anon", .pgo_clean = true};

@@ -61,8 +61,10 @@ void pmap_remove_all(vm_page_t m);
 /* Read-only in every page table; its modified bit goes to m->dirty. */
 void pmap_remove_write(vm_page_t m);
 bool pmap_page_is_mapped(vm_page_t m);
-/* True when some entry has written the page since pmap_clear_modify. */
+/* True when the page was written by some entry that is there. */
 bool pmap_is_modified(vm_page_t m);
+/* Was the page used by some entry since this was last asked? By and large: a TLB may hide a use. */
+bool pmap_ts_referenced(vm_page_t m);
 
 /* The kernel's own view of a RAM page (the direct map); valid for frames the page allocator
  * owns. */

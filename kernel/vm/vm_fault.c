@@ -293,6 +293,7 @@ vm_fault_copy(struct faultstate *fs)
 	if (fs->m == NULL)
 		return (fault_unlock(fs, FAULT_WAIT));
 	pmap_copy_page(original, fs->m);
+	fs->m->dirty = true; /* even if it cannot be entered: it is not what stood here before */
 	if (fs->at.wired == MAP_WIRED_PAGE &&
 	    original->wire_count != 0) { /* mlocked read-only, made writable later */
 		vm_page_unwire(original);

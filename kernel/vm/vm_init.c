@@ -28,6 +28,8 @@ STAT(pages_reserved, vm_cnt.v_free_reserved);
 STAT(pages_wired, vm_cnt.v_wire_count);
 STAT(pages_active, vm_cnt.v_active_count);
 STAT(pages_inactive, vm_cnt.v_inactive_count);
+STAT(pages_laundry, vm_cnt.v_laundry_count);
+STAT(pages_committed, vm_cnt.v_committed);
 STAT(pages_busied, vm_cnt.v_busied);
 STAT(pages_fictitious, vm_cnt.v_fictitious);
 STAT(objects, vm_cnt.v_objects);

@@ -12,6 +12,8 @@
 #include "kern/panic.h"
 #include "kern/trace.h"
 
+#define STACK_HEADROOM (64ul << 20) /* bytes that an object leaves for a stack at most */
+
 void
 vm_map_lock(vm_map_t map)
 {
@@ -184,8 +186,8 @@ map_clip(vm_map_t map, vm_offset_t addr, vm_map_entry_t upper)
 	vm_map_entry_link(map, e, upper);
 }
 
-int
-vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+static int
+clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	bool lo = splits_entry(map, start), hi = splits_entry(map, end);
 	vm_map_entry_t a = lo ? kmalloc(sizeof(*a), 0) : NULL;
@@ -203,6 +205,26 @@ vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (KERN_SUCCESS);
 }
 
+int
+vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	if (map->nentries >= vm_max_map_count &&
+	    (splits_entry(map, start) || splits_entry(map, end)))
+		return (KERN_RESOURCE_SHORTAGE);
+	return (clip_range(map, start, end));
+}
+
+/* What is removed takes the place of what it is cut from, unless a hole is to be in the middle. */
+static int
+clip_to_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e = vm_map_lookup_entry(map, start);
+
+	if (map->nentries >= vm_max_map_count && e != NULL && e->start < start && e->end > end)
+		return (KERN_RESOURCE_SHORTAGE);
+	return (clip_range(map, start, end));
+}
+
 /* More anonymous memory right after prev, which may have an object already: brk does this all the
  * time. */
 static bool
@@ -215,7 +237,6 @@ extend_prev(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t en
 	     !vm_object_coalesce(prev->object, prev->offset, start - prev->start, end - start)))
 		return (false);
 	prev->end = end;
-	map->size += end - start;
 	vm_map_tree_resized(map, prev);
 	vm_map_entry_simplify(map, prev->next);
 	return (true);
@@ -230,26 +251,19 @@ extend_next(vm_map_t map, vm_map_entry_t next, vm_offset_t start, vm_offset_t en
 	    next->object != NULL || !same_kind(next, req, 0))
 		return (false);
 	next->start = start;
-	map->size += end - start;
 	vm_map_tree_resized(map, next);
 	return (true);
 }
 
-/* Map [start, start + length), which is free; prev is the entry before it, or the header. */
-static int
-insert_after(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_size_t length,
+/* An entry of its own, after prev. False: no memory. */
+static bool
+insert_entry(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t end,
 	     const struct vm_map_req *req)
 {
-	vm_offset_t end = start + length;
-	vm_map_entry_t e;
+	vm_map_entry_t e = kmalloc(sizeof(*e), 0);
 
-	TRACE(TR_MAP, (uint64_t) "insert", start, end);
-	if (extend_prev(map, prev, start, end, req) ||
-	    extend_next(map, prev->next, start, end, req))
-		return (KERN_SUCCESS);
-	e = kmalloc(sizeof(*e), 0);
 	if (e == NULL)
-		return (KERN_RESOURCE_SHORTAGE);
+		return (false);
 	*e = (struct vm_map_entry){
 	    .start = start,
 	    .end = end,
@@ -262,11 +276,30 @@ insert_after(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_size_t len
 	};
 	if (e->name_vp != NULL && map->name_ref != NULL)
 		map->name_ref(e->name_vp);
-	map->size += length;
 	vm_map_entry_link(map, prev, e);
 	e = vm_map_entry_simplify(map, e);
 	vm_map_entry_simplify(map, e->next);
-	return (KERN_SUCCESS);
+	return (true);
+}
+
+/* Map [start, start + length), which is free; prev is the entry before it, or the header. */
+static int
+insert_after(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_size_t length,
+	     const struct vm_map_req *wish)
+{
+	vm_offset_t end = start + length;
+	struct vm_map_req req = *wish;
+
+	TRACE(TR_MAP, (uint64_t) "insert", start, end);
+	req.eflags = vm_map_charged_flags(req.prot, req.eflags);
+	if (!vm_map_charge(map, length, req.prot, req.eflags))
+		return (KERN_RESOURCE_SHORTAGE);
+	if (extend_prev(map, prev, start, end, &req) ||
+	    extend_next(map, prev->next, start, end, &req) ||
+	    insert_entry(map, prev, start, end, &req))
+		return (KERN_SUCCESS);
+	vm_map_uncharge(map, length, req.prot, req.eflags);
+	return (KERN_RESOURCE_SHORTAGE);
 }
 
 int
@@ -287,31 +320,56 @@ vm_map_insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length,
 int
 vm_map_insert(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req)
 {
-	int rv;
+	int rv = KERN_RESOURCE_SHORTAGE;
 
 	vm_map_lock(map);
-	rv = vm_map_insert_locked(map, start, length, req);
+	if (vm_map_admit(map, length, req->prot, req->eflags))
+		rv = vm_map_insert_locked(map, start, length, req);
 	vm_map_unlock(map);
 	return (rv);
+}
+
+/* Where the hint says? What grows down keeps its distance, as in vm_map_tree_room. */
+static bool
+hint_is_free(vm_map_t map, vm_offset_t addr, vm_size_t length, vm_offset_t highest)
+{
+	vm_map_entry_t next = vm_map_entry_at_or_after(map, addr);
+
+	return (addr != 0 && length <= highest && addr <= highest - length &&
+		(next == NULL || addr + length <= vm_map_entry_room_end(next)));
+}
+
+/* The highest place from the wish's lowest on. Alignment is a wish only, and so is to be below the
+ * stack. */
+static vm_offset_t
+find_room(vm_map_t map, vm_size_t length, const struct vm_map_req *req, vm_map_entry_t *above)
+{
+	vm_size_t align = req->align != 0 ? req->align : PAGE_SIZE;
+	vm_offset_t top = req->highest != 0 ? req->highest : map->top, addr;
+
+	addr = vm_map_tree_room(map, top, length, align, req->offset + req->align_phase, above);
+	if (addr == 0)
+		addr = vm_map_tree_room(map, top, length, PAGE_SIZE, 0, above);
+	if (addr == 0 && req->highest == 0)
+		addr = vm_map_tree_room(map, map->max, length, PAGE_SIZE, 0, above);
+	return (addr >= req->lowest ? addr : 0);
 }
 
 int
 vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_map_req *req)
 {
-	vm_size_t align = req->align != 0 ? req->align : PAGE_SIZE;
 	vm_map_entry_t above;
 	int rv = KERN_NO_SPACE;
 
 	vm_map_lock(map);
-	if (*addr != 0)
+	if (!vm_map_admit(map, length, req->prot, req->eflags)) {
+		vm_map_unlock(map);
+		return (KERN_RESOURCE_SHORTAGE);
+	}
+	if (hint_is_free(map, *addr, length, req->highest != 0 ? req->highest : map->max))
 		rv = vm_map_insert_locked(map, *addr, length, req);
 	if (rv == KERN_NO_SPACE) {
-		*addr = vm_map_tree_room(map, map->top, length, align,
-					 req->offset + req->align_phase, &above);
-		if (*addr == 0) /* alignment is a wish */
-			*addr = vm_map_tree_room(map, map->top, length, PAGE_SIZE, 0, &above);
-		if (*addr == 0)
-			*addr = vm_map_tree_room(map, map->max, length, PAGE_SIZE, 0, &above);
+		*addr = find_room(map, length, req, &above);
 		if (*addr != 0)
 			rv = insert_after(map, above->prev, *addr, length, req);
 	}
@@ -362,7 +420,7 @@ trim_entry(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 		e->start = end;
 	else
 		e->end = start;
-	map->size -= end - start;
+	vm_map_uncharge(map, end - start, e->protection, e->eflags);
 	vm_map_tree_resized(map, e);
 	return (true);
 }
@@ -376,7 +434,7 @@ vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_en
 	if (e == NULL || e->start >= end || trim_entry(map, e, start, end))
 		return (KERN_SUCCESS);
 	if (e->start < start || e->end != end) {
-		if (vm_map_clip_range(map, start, end) != KERN_SUCCESS)
+		if (clip_to_remove(map, start, end) != KERN_SUCCESS)
 			return (KERN_RESOURCE_SHORTAGE);
 		e = vm_map_entry_at_or_after(map, start);
 	}
@@ -386,7 +444,7 @@ vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_en
 			vm_map_entry_unwire(map, e, e->end);
 		pmap_remove(map->pmap, e->start, e->end);
 		vm_map_entry_unlink(map, e);
-		map->size -= e->end - e->start;
+		vm_map_uncharge(map, e->end - e->start, e->protection, e->eflags);
 		if (e->object != NULL && e->object->ref_count > 1)
 			vm_map_entry_free_pages(e, e->start, e->end);
 		e->right = *dead;
@@ -408,16 +466,30 @@ vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (rv);
 }
 
+/* How much of [start, end) is mapped, in bytes. */
+static vm_size_t
+mapped_bytes(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_size_t bytes = 0;
+	vm_map_entry_t e;
+
+	ENTRY_RANGE_FOREACH (e, map, start, end)
+		bytes += MIN(e->end, end) - MAX(e->start, start);
+	return (bytes);
+}
+
 int
 vm_map_fixed(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req)
 {
 	vm_map_entry_t dead = NULL;
-	int rv;
+	int rv = KERN_RESOURCE_SHORTAGE;
 
 	if (!range_valid(map, start, length))
 		return (KERN_NO_SPACE);
 	vm_map_lock_range(map, start, start + length);
-	rv = vm_map_remove_locked(map, start, start + length, &dead);
+	if (vm_map_admit(map, length - mapped_bytes(map, start, start + length), req->prot,
+			 req->eflags))
+		rv = vm_map_remove_locked(map, start, start + length, &dead);
 	if (rv == KERN_SUCCESS)
 		rv = vm_map_insert_locked(map, start, length, req);
 	vm_map_unlock(map);
@@ -429,7 +501,8 @@ void
 vm_map_destroy(vm_map_t map)
 {
 	vm_map_remove(map, map->min, map->max);
-	KASSERT(map->nentries == 0 && map->size == 0, ("a destroyed map keeps entries"));
+	KASSERT(map->nentries == 0 && map->size == 0 && map->data_size == 0,
+		("a destroyed map keeps entries"));
 }
 
 vm_offset_t
@@ -443,6 +516,31 @@ vm_map_mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end)
 		start = e->end;
 	}
 	return (MIN(start, end));
+}
+
+/* Room in front of a stack's object, so that the entry can grow without another one. */
+static vm_size_t
+object_headroom(vm_map_entry_t e)
+{
+	if ((e->eflags & MAP_ENTRY_GROWSDOWN) == 0)
+		return (0);
+	return (MIN(trunc_page(vm_limit(VM_LIMIT_STACK)), STACK_HEADROOM));
+}
+
+/* The entry's first object, or a shadow in front of what it has. */
+static bool
+entry_shadow(vm_map_entry_t e)
+{
+	vm_size_t room = object_headroom(e);
+	bool ok;
+
+	if (e->object == NULL)
+		e->offset = room;
+	room = MIN(room, e->offset);
+	e->offset -= room;
+	ok = vm_object_shadow(&e->object, &e->offset, e->end - e->start + room);
+	e->offset = e->object != NULL ? e->offset + room : 0;
+	return (ok);
 }
 
 /*
@@ -460,7 +558,7 @@ entry_make_object(vm_map_t map, vm_offset_t addr, bool shadow)
 	e = vm_map_lookup_entry(map, addr);
 	if (e != NULL &&
 	    (e->object == NULL || (shadow && (e->eflags & MAP_ENTRY_NEEDS_COPY) != 0))) {
-		ok = vm_object_shadow(&e->object, &e->offset, e->end - e->start);
+		ok = entry_shadow(e);
 		if (ok)
 			e->eflags &= ~MAP_ENTRY_NEEDS_COPY;
 	}
@@ -505,6 +603,8 @@ vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type, struc
 		vm_map_unlock_read(map);
 		if (rv == KERN_SUCCESS)
 			rv = entry_make_object(map, addr, write);
+		else if (rv == KERN_INVALID_ADDRESS)
+			rv = vm_map_growstack(map, addr);
 		if (rv != KERN_SUCCESS)
 			return (rv);
 	}

@@ -17,13 +17,13 @@ struct vm_map_entry {
 	struct vm_map_entry *prev, *next; /* (m) by address; the map's header closes the ring */
 	struct vm_map_entry *left, *right, *parent; /* (m) tree */
 	vm_offset_t start, end; /* (m) [start, end) */
-	vm_size_t gap; /* (m) free bytes between prev's end and start */
+	vm_size_t gap; /* (m) free bytes after prev's end, but for a stack's guard */
 	vm_size_t max_gap; /* (m) largest gap in this subtree */
 	vm_object_t object; /* (m) NULL: anonymous, none made yet */
 	vm_ooffset_t offset; /* (m) of start in object, bytes */
 	vm_prot_t protection, max_protection; /* (m) */
 	uint8_t height; /* (m) of this subtree */
-	uint16_t eflags; /* (m) MAP_ENTRY_* */
+	uint32_t eflags; /* (m) MAP_ENTRY_* */
 	uint32_t wired_count; /* (m) */
 	void *name_vp; /* (m) the file, for /proc/self/maps only */
 };
@@ -37,6 +37,16 @@ struct vm_map_entry {
 #define MAP_ENTRY_NOSUPER    0x80 /* madvise(MADV_NOHUGEPAGE): small entries only */
 #define MAP_ENTRY_ONFAULT    0x100 /* what is touched is entered wired: mlock2(MLOCK_ONFAULT) */
 #define MAP_ENTRY_DEVICE     0x200 /* a device's memory: may not grow, nor be given back */
+#define MAP_ENTRY_GROWSDOWN  0x400 /* a stack: a fault right below makes it reach down to there */
+#define MAP_ENTRY_NORESERVE  0x800 /* not to be charged, while policy allows (vm_commit.c) */
+#define MAP_ENTRY_CHARGED    0x1000 /* its length is committed */
+/* Advice: what madvise was told. */
+#define MAP_ENTRY_RANDOM     0x2000
+#define MAP_ENTRY_SEQUENTIAL 0x4000
+#define MAP_ENTRY_NOFORK     0x8000 /* a child does not get it */
+#define MAP_ENTRY_WIPEFORK   0x10000 /* a child gets zeros in its place */
+#define MAP_ENTRY_NODUMP     0x20000
+#define MAP_ENTRY_SUPER      0x40000 /* superpages are wanted */
 
 /* Do mlock and its kin hold the entry's pages? The map is locked. */
 static inline bool
@@ -53,6 +63,7 @@ struct vm_map {
 	uint32_t timestamp; /* (m) */
 	uint32_t ntransition; /* (m) entries marked MAP_ENTRY_TRANSITION */
 	vm_size_t size; /* (m) bytes mapped */
+	vm_size_t data_size; /* (m) of these, private, writable and no stack */
 	pmap_t pmap; /* (c) */
 	vm_offset_t min, max; /* (c) [min, max) is what can be mapped */
 	bool wire_future, wire_on_fault; /* (m) mlockall: new mappings are wired, or as ONFAULT */
@@ -80,19 +91,23 @@ struct vm_map_req {
 	vm_object_t object; /* the caller's reference goes to the map on success; NULL: anonymous */
 	vm_ooffset_t offset;
 	vm_prot_t prot, max_prot;
-	uint16_t eflags; /* MAP_ENTRY_* */
+	uint32_t eflags; /* MAP_ENTRY_* */
 	void *name_vp;
+	vm_offset_t lowest, highest; /* vm_map_find: where in the map; highest 0: anywhere */
 	vm_size_t
 	    align; /* vm_map_find: the address is congruent to offset + align_phase modulo it; 0: none */
 	vm_paddr_t align_phase;
 };
-/* Map [start, start + length); both page-aligned. KERN_NO_SPACE if part is taken or out of
- * bounds. */
+/*
+ * Map [start, start + length); both page-aligned. KERN_NO_SPACE if part is taken or out of bounds,
+ * KERN_RESOURCE_SHORTAGE: no memory, more than the caller's limits allow (vm_map_admit), or more
+ * than policy lets be committed.
+ */
 int vm_map_insert(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req);
 /* The same, where there was something before it is unmapped first (MAP_FIXED). */
 int vm_map_fixed(vm_map_t map, vm_offset_t start, vm_size_t length, const struct vm_map_req *req);
 /* Map length bytes at *addr if that is free and not 0, else in the highest gap that fits; *addr
- * says where. KERN_NO_SPACE. */
+ * says where. Keeps STACK_GUARD bytes below what grows down. KERN_NO_SPACE, or as above. */
 int vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_map_req *req);
 
 /* Unmap what there is in [start, end). KERN_RESOURCE_SHORTAGE: no memory to split an entry,
@@ -100,17 +115,27 @@ int vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct 
 int vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /*
  * Set the protection of [start, end), in order, up to the first part that is not mapped
- * (KERN_INVALID_ADDRESS) or whose max_protection forbids it (KERN_PROTECTION_FAILURE): what comes
- * before has changed, as in Linux.
+ * (KERN_INVALID_ADDRESS), whose max_protection forbids it (KERN_PROTECTION_FAILURE), or that would
+ * be more data than may be (KERN_RESOURCE_SHORTAGE): what comes before has changed, as in Linux.
  */
 int vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot);
-/* madvise(MADV_DONTNEED): drop pages; anonymous ones are zeros at the next touch.
- * KERN_INVALID_ADDRESS if part is not mapped (the mapped part is done, as in Linux),
- * KERN_INVALID_ARGUMENT if part is wired or a device. */
+
+/*
+ * vm_map_advise.c: advice on [start, end), entry by entry. Each answers KERN_INVALID_ADDRESS if
+ * part is not mapped (the rest is done, as in Linux), KERN_INVALID_ARGUMENT when it comes to an
+ * entry that it is not for (what comes before is done), KERN_RESOURCE_SHORTAGE.
+ */
+/* Set and clear flags (MAP_ENTRY_*), but not for entries that have one of `not_for`. */
+int vm_map_advise(vm_map_t map, vm_offset_t start, vm_offset_t end, uint32_t set, uint32_t clear,
+		  uint32_t not_for);
+/* Drop pages; anonymous ones are zeros at the next touch. Not for what is wired, nor a device. */
 int vm_map_dontneed(vm_map_t map, vm_offset_t start, vm_offset_t end);
-/* May superpages be entered in [start, end) from now on? KERN_INVALID_ADDRESS if part is not
- * mapped (the mapped part is done, as in Linux), KERN_RESOURCE_SHORTAGE. */
-int vm_map_allow_superpages(vm_map_t map, vm_offset_t start, vm_offset_t end, bool allow);
+/* Private anonymous pages may be dropped when memory is short, unless they are written before. Not
+ * for other entries. */
+int vm_map_free_lazily(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/* Resident pages will not be needed soon; drop: those that can be made again, not even at all. Not
+ * for what is wired, nor a device. */
+int vm_map_deactivate(vm_map_t map, vm_offset_t start, vm_offset_t end, bool drop);
 /* May they be at all: 0 or 1, /proc/sys/vm/superpages. */
 extern uint32_t vm_superpages;
 /*
@@ -179,9 +204,25 @@ int vm_map_lookup_locked(vm_map_t map, vm_offset_t addr, vm_prot_t fault_type,
 			 struct vm_map_lookup *result);
 
 /*
+ * vm_map_limit.c: what a map may have. vm_max_map_count: entries, /proc/sys/vm/max_map_count.
+ */
+extern uint32_t vm_max_map_count; /* (a) */
+/* Supplied by kern: the limits of the process that asks, in bytes. */
+enum vm_limit { VM_LIMIT_SIZE, VM_LIMIT_DATA, VM_LIMIT_STACK };
+vm_size_t vm_limit(enum vm_limit which);
+/* May the caller's process have one entry more, of length bytes and that kind? */
+bool vm_map_admit(vm_map_t map, vm_size_t length, vm_prot_t prot, uint32_t eflags);
+
+#define STACK_GUARD (256ul << PAGE_SHIFT) /* bytes kept free below an entry that grows down */
+/* A fault at addr, which is not mapped: let the entry above reach down to it, if it may.
+ * KERN_SUCCESS, KERN_INVALID_ADDRESS. */
+int vm_map_growstack(vm_map_t map, vm_offset_t addr);
+
+/*
  * vm_map_fork.c: fill dst, fresh and known to nobody else, with what a child has of src after a
  * fork: shared entries map the same objects, private ones are copied when either side writes.
- * Nothing is wired in dst. KERN_RESOURCE_SHORTAGE: dst is empty, and src as good as before.
+ * Nothing is wired in dst. KERN_RESOURCE_SHORTAGE, also when policy does not let as much be
+ * committed again: dst is empty, and src as good as before.
  */
 int vm_map_fork(vm_map_t src, vm_map_t dst);
 

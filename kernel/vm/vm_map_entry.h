@@ -15,7 +15,8 @@ void vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e);
 /* Merge e into the entry before it, if they are alike and continue each other. Returns what is
  * left. */
 vm_map_entry_t vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e);
-/* Split the entries that start or end are inside of: both, or neither (KERN_RESOURCE_SHORTAGE). */
+/* Split the entries that start or end are inside of: both, or neither (KERN_RESOURCE_SHORTAGE, also
+ * when the map has as many as it may). */
 int vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /* vm_map_insert and vm_map_remove; what is removed is put in front of *dead, chained by `right`. */
 int vm_map_insert_locked(vm_map_t map, vm_offset_t start, vm_size_t length,
@@ -31,6 +32,22 @@ vm_offset_t vm_map_mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end
  * populate.
  */
 void vm_map_entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end);
+/* vm_map_limit.c: length bytes of such an entry are the map's from now on, or are so no more. They
+ * are committed first, if they are to be (MAP_ENTRY_CHARGED): false, policy forbids. */
+bool vm_map_charge(vm_map_t map, vm_size_t length, vm_prot_t prot, uint32_t eflags);
+void vm_map_uncharge(vm_map_t map, vm_size_t length, vm_prot_t prot, uint32_t eflags);
+/* The flags of an entry in the making: is it to be charged? */
+uint32_t vm_map_charged_flags(vm_prot_t prot, uint32_t eflags);
+/* e is to have the rights prot: charge what that makes of it. False: it may not. */
+bool vm_map_recharge(vm_map_t map, vm_map_entry_t e, vm_prot_t prot);
+/* The end of the room below e, which may have to stay clear of it. */
+static inline vm_offset_t
+vm_map_entry_room_end(vm_map_entry_t e)
+{
+	if ((e->eflags & MAP_ENTRY_GROWSDOWN) == 0)
+		return (e->start);
+	return (e->start - MIN(e->start - e->prev->end, STACK_GUARD));
+}
 /* Undo the wiring of e up to end. */
 void vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end);
 

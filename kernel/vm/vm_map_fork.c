@@ -38,19 +38,25 @@ entry_share_private(vm_map_t src, vm_map_entry_t e)
 static int
 fork_entry(vm_map_t src, vm_map_entry_t e, vm_map_t dst)
 {
-	struct vm_map_req req;
+	bool wipe = (e->eflags & MAP_ENTRY_WIPEFORK) != 0;
+	struct vm_map_req req = {.prot = e->protection,
+				 .max_prot = e->max_protection,
+				 .eflags = e->eflags & ~MAP_ENTRY_ONFAULT,
+				 .name_vp = e->name_vp};
 	int rv;
 
-	if (e->object != NULL && !entry_is_shared(e))
+	if ((e->eflags & MAP_ENTRY_NOFORK) != 0)
+		return (KERN_SUCCESS);
+	if (wipe)
+		req.eflags &= ~(MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY);
+	else if (e->object != NULL && !entry_is_shared(e))
 		entry_share_private(src, e);
-	if (e->object != NULL)
+	if (e->object != NULL && !wipe) {
 		vm_object_reference(e->object);
-	req = (struct vm_map_req){.object = e->object,
-				  .offset = e->offset,
-				  .prot = e->protection,
-				  .max_prot = e->max_protection,
-				  .eflags = e->eflags & ~MAP_ENTRY_ONFAULT,
-				  .name_vp = e->name_vp};
+		req.object = e->object;
+		req.offset = e->offset;
+		req.eflags = e->eflags & ~MAP_ENTRY_ONFAULT; /* it may need a copy by now */
+	}
 	rv = vm_map_insert_locked(dst, e->start, e->end - e->start, &req);
 	if (rv != KERN_SUCCESS && req.object != NULL)
 		vm_object_deallocate(req.object);

@@ -9,7 +9,8 @@
 #include "vm/vm_map_entry.h"
 #include "vm/vm_object.h"
 
-#define ALIGN_LARGE (2ul << 20) /* what moves keeps its place in a large page, if there is room */
+#define ALIGN_LARGE   (2ul << 20) /* what moves keeps its place in a large page, if there is room */
+#define REMAP_ENTRIES 3u /* that a move may make for a time */
 
 /*
  * The request that would map once more what lies at addr of e: a shared object itself, and of
@@ -184,6 +185,9 @@ remap_locked(vm_map_t map, struct vm_map_remap *r, vm_map_entry_t *dead)
 	if (rv != KERN_SUCCESS)
 		return (rv);
 	r->wired = e->wired_count != 0;
+	if (map->nentries + REMAP_ENTRIES > vm_max_map_count ||
+	    !vm_map_admit(map, growth + (r->keep ? r->old_size : 0), req.prot, req.eflags))
+		return (KERN_RESOURCE_SHORTAGE);
 	if (!r->fixed && !r->keep && last->end == end && growth <= last->next->start - end) {
 		r->new = r->old;
 		return (growth != 0 ? area_extend(map, end, growth, req, r->old_size)

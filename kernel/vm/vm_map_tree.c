@@ -2,7 +2,7 @@
  * The map's AVL tree: entries by address, each node with the largest gap of its subtree. A gap is
  * counted with the entry above it; the one above the last entry is computed, having no entry.
  */
-#include "vm/vm_map.h"
+#include "vm/vm_map_entry.h"
 #include "kern/panic.h"
 
 static int
@@ -103,9 +103,9 @@ vm_map_tree_resized(vm_map_t map, vm_map_entry_t entry)
 	vm_map_entry_t next = entry->next, none = &map->header;
 
 	if (entry != none)
-		entry->gap = entry->start - entry->prev->end;
+		entry->gap = vm_map_entry_room_end(entry) - entry->prev->end;
 	if (next != none)
-		next->gap = next->start - entry->end;
+		next->gap = vm_map_entry_room_end(next) - entry->end;
 	if (entry == none || next == none)
 		rebalance(map, entry != none ? entry : next != none ? next : NULL, NULL);
 	else if (entry->right != NULL)
@@ -194,7 +194,8 @@ node_room(vm_map_entry_t e, vm_offset_t limit, vm_size_t length, vm_size_t align
 			addr = node_room(e->right, limit, length, align, phase, above);
 		if (addr != 0)
 			return (addr);
-		addr = room_below(e->start - e->gap, MIN(e->start, limit), length, align, phase);
+		addr = room_below(e->prev->end, MIN(e->prev->end + e->gap, limit), length, align,
+				  phase);
 		if (addr != 0) {
 			*above = e;
 			return (addr);

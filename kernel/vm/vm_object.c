@@ -23,6 +23,21 @@ vm_object_allocate(enum obj_type type, vm_pindex_t size)
 	return (object);
 }
 
+vm_object_t
+vm_object_shared(vm_pindex_t size, bool reserve)
+{
+	vm_object_t object = vm_object_allocate(OBJT_ANON, size);
+
+	if (object == NULL || !reserve)
+		return (object);
+	if (!vm_commit(size, 0)) {
+		vm_object_deallocate(object);
+		return (NULL);
+	}
+	object->charge = size;
+	return (object);
+}
+
 void
 vm_object_reference(vm_object_t object)
 {
@@ -56,6 +71,7 @@ void
 vm_object_free(vm_object_t object)
 {
 	VM_CNT_DEC(v_objects);
+	vm_uncommit(object->charge);
 	kfree(object);
 }
 
@@ -315,20 +331,6 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 		next = vm_page_next(m); /* the object stays locked, so it stays there */
 		vm_object_page_drop(m);
 	}
-}
-
-/* The size first: a fault that comes while we wait for a busy page makes none past the new end. */
-void
-vm_object_set_size(vm_object_t object, vm_pindex_t size)
-{
-	vm_pindex_t old;
-
-	VM_OBJECT_WLOCK(object);
-	old = object->size;
-	object->size = size;
-	if (size < old)
-		vm_object_page_remove(object, size, 0);
-	VM_OBJECT_UNLOCK(object);
 }
 
 void

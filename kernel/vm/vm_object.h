@@ -26,8 +26,10 @@ struct vm_object {
 	vm_pindex_t resident_page_count; /* (o) */
 	vm_object_t backing_object; /* (o) */
 	vm_ooffset_t backing_object_offset; /* (o) bytes */
+	vm_pindex_t charge; /* (c) pages committed for it as long as it lives */
 	uint32_t ref_count; /* (a) map entries, shadows, and the owner of handle */
 	uint32_t shadow_count; /* (o) entries of shadow_head */
+	uint32_t cut; /* (a) the last truncation that came by (vm_object_resize.c) */
 	uint32_t paging_in_progress; /* (a) pager calls or faults that use it unlocked */
 	uint32_t
 	    generation; /* (o) moves when pages are revoked: the fault handler compares it (R3) */
@@ -43,7 +45,7 @@ struct vm_object {
 			int state; /* (d) DEV_* */
 		} devp;
 		struct {
-			int (*getpage)(void *handle, vm_page_t m); /* (c) */
+			int (*getpage)(void *handle, vm_page_t m); /* (o) */
 		} vnp;
 	} un_pager;
 };
@@ -64,6 +66,8 @@ struct vm_object {
 
 /* A new object of size pages with one reference, held by the caller; NULL when memory is short. */
 vm_object_t vm_object_allocate(enum obj_type type, vm_pindex_t size);
+/* Shared memory of size pages, all of them committed if reserve; NULL also when policy forbids. */
+vm_object_t vm_object_shared(vm_pindex_t size, bool reserve);
 /* One more, or one less; the last one to go ends the object and its pages, the last but one lets
  * the only shadow take them over. No object lock held. */
 void vm_object_reference(vm_object_t object);
@@ -107,7 +111,8 @@ void vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t en
 /* The same for one page, or superpage, which this thread has xbusied. Its object is
  * write-locked. */
 void vm_object_page_drop(vm_page_t m);
-/* Set the size in pages; pages past the end are removed. No object lock held. */
+/* Set the size in pages; pages past the end are removed, and what hides them in shadows. No object
+ * lock held. */
 void vm_object_set_size(vm_object_t object, vm_pindex_t size);
 
 /* Keep the object from going away while it is used without its lock. */

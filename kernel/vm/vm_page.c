@@ -3,6 +3,7 @@
  * page queues and the sleep on busy pages.
  */
 #include "vm/vm_page.h"
+#include "vm/vm_pageout.h"
 #include "vm/vm_super.h"
 #include "machine/thread_md.h"
 #include "kern/errno.h"
@@ -13,7 +14,9 @@ static struct mtx queue_mtx = MTX_INITIALIZER("page queues", LR_PAGEQ);
 static struct pglist page_queues[PQ_COUNT] = {
     [PQ_INACTIVE] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_INACTIVE]),
     [PQ_ACTIVE] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_ACTIVE]),
+    [PQ_LAUNDRY] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_LAUNDRY]),
 };
+#define RECLAIM_BATCH 32 /* pages that who waits for memory frees at a time */
 /* Closes the gap between "the page is busy" and the sleep: whoever wakes takes it too. */
 static struct mtx busy_mtx = MTX_INITIALIZER("busy pages", LR_LEAF);
 static struct mtx wait_mtx = MTX_INITIALIZER("free page wait", LR_LEAF);
@@ -353,7 +356,9 @@ vm_page_unhold(vm_page_t m)
 static uint64_t *
 queue_count(int queue)
 {
-	return (queue == PQ_ACTIVE ? &vm_cnt.v_active_count : &vm_cnt.v_inactive_count);
+	return (queue == PQ_ACTIVE     ? &vm_cnt.v_active_count
+		: queue == PQ_INACTIVE ? &vm_cnt.v_inactive_count
+				       : &vm_cnt.v_laundry_count);
 }
 
 static void
@@ -395,9 +400,36 @@ vm_page_deactivate(vm_page_t m)
 }
 
 void
+vm_page_launder(vm_page_t m)
+{
+	if (queueable(m))
+		queue_set(m, PQ_LAUNDRY);
+}
+
+void
 vm_page_dequeue(vm_page_t m)
 {
 	queue_set(m, PQ_NONE);
+}
+
+/* While its page is on a queue, whose lock we have, the object cannot go away. */
+vm_page_t
+vm_page_queue_next(int queue)
+{
+	vm_object_t object;
+	vm_page_t m;
+
+	mtx_lock(&queue_mtx);
+	m = TAILQ_FIRST(&page_queues[queue]);
+	if (m != NULL) {
+		TAILQ_REMOVE(&page_queues[queue], m, plinks);
+		TAILQ_INSERT_TAIL(&page_queues[queue], m, plinks);
+		object = m->object;
+		if (object == NULL || !VM_OBJECT_TRYWLOCK(object))
+			m = NULL;
+	}
+	mtx_unlock(&queue_mtx);
+	return (m);
 }
 
 void
@@ -417,6 +449,8 @@ vm_wait(void)
 	bool is_short = vm_cnt.v_free_count <= vm_cnt.v_free_reserved;
 	int error;
 
+	if (is_short && vm_pageout(RECLAIM_BATCH) != 0)
+		return (thread_killed() ? EINTR : 0);
 	if (!thread_killed() && is_short)
 		vm_oom();
 	if (thread_killed())

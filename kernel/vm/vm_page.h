@@ -75,7 +75,7 @@ TAILQ_HEAD(pglist, vm_page);
 #define VPB_EXCL     4ul /* or'ed with the owning thread */
 #define VPB_READER   16ul
 
-enum { PQ_NONE, PQ_INACTIVE, PQ_ACTIVE, PQ_COUNT };
+enum { PQ_NONE, PQ_INACTIVE, PQ_ACTIVE, PQ_LAUNDRY, PQ_COUNT }; /* vm_pageout.c */
 
 #define VM_NFREEORDER 11 /* free blocks of 2^0 .. 2^10 pages (4 MiB) */
 
@@ -90,15 +90,18 @@ struct vm_counters {
 	uint64_t v_page_count; /* (c) RAM frames the allocator was given */
 	uint64_t v_free_count; /* (q) */
 	uint64_t v_free_reserved; /* (c) */
+	uint64_t v_free_target; /* (c) below it the page-out scan begins */
 	uint64_t v_wire_count; /* (a) RAM frames that are wired */
 	uint64_t v_active_count; /* (q) */
 	uint64_t v_inactive_count; /* (q) */
+	uint64_t v_laundry_count; /* (q) */
 	uint64_t v_busied; /* (a) pages xbusied or sbusied now */
 	uint64_t v_objects; /* (a) */
 	uint64_t v_map_entries; /* (a) */
 	uint64_t v_pv_entries; /* (a) */
 	uint64_t v_pt_pages; /* (a) page-table pages of user pmaps */
 	uint64_t v_fictitious; /* (a) registered device frames */
+	uint64_t v_committed; /* (a) pages promised to programs (vm_commit.c) */
 	/* Counts that only grow. */
 	uint64_t v_faults; /* (a) vm_fault calls */
 	uint64_t v_soft_faults; /* (a) found the page resident */
@@ -303,12 +306,27 @@ void vm_page_unhold(vm_page_t m);
 /* Queues: only managed RAM pages that are not wired are queued; others are let be. */
 void vm_page_activate(vm_page_t m);
 void vm_page_deactivate(vm_page_t m);
+void vm_page_launder(vm_page_t m);
 void vm_page_dequeue(vm_page_t m);
+/* The page at a queue's head, which goes to its tail, with its object write-locked. NULL: the
+ * object is in use, or the queue empty. */
+vm_page_t vm_page_queue_next(int queue);
 
 void vm_page_dirty(vm_page_t m); /* object write-locked or page xbusied */
 
+/* --- vm_commit.c: promises ------------------------------------------------------------------- */
+
+enum { VM_OVERCOMMIT_GUESS, VM_OVERCOMMIT_ALWAYS, VM_OVERCOMMIT_NEVER };
+extern uint32_t vm_overcommit_memory; /* (a) one of these */
+/* Promise pages to a process that has size bytes mapped. False: policy forbids it (ENOMEM). */
+bool vm_commit(uint64_t pages, vm_size_t size);
+void vm_uncommit(uint64_t pages);
+/* Under strict accounting so many pages can be promised; is it in force? */
+uint64_t vm_commit_limit(void);
+bool vm_commit_strict(void);
+
 /* Wait until pages are freed; no lock held. EINTR when the thread is killed instead (perhaps by the
- * wait itself, which calls vm_oom when nothing else can free a page). */
+ * wait itself, which drops pages, and calls vm_oom when there is none to drop). */
 int vm_wait(void);
 /* Supplied by kern: choose and kill a process to get memory back. False when there is none. */
 bool vm_oom(void);

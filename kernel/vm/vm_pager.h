@@ -30,6 +30,9 @@ struct pagerops {
 	/* Fill *m, xbusied and standing in the object; may put another page there (a device
 	 * does), which is then *m, xbusied and valid. NULL: this pager has none (P3). */
 	int (*pgo_getpages)(vm_object_t object, vm_page_t *m, int fault_type);
+	/* A page that is not dirty may be dropped: it can be made again, the same
+	 * (vm_pageout.c). */
+	bool pgo_clean;
 	/* Might getpages find a page here? NULL means never. No I/O. */
 	bool (*pgo_haspage)(vm_object_t object, vm_pindex_t pindex);
 	/* docs/populate.md; NULL when the type has none. */
@@ -122,6 +125,7 @@ vm_object_t phys_pager_allocate(vm_pindex_t size);
  * too; 0 or 1: it alone. */
 extern uint32_t vm_fault_around; /* (a) */
 #define VM_FAULT_AROUND_MAX 512
-/* A file's object; getpage fills one absent page (a hole if NULL: zeros). NULL: ENOMEM. */
+/* A file's object; getpage fills one absent page (a hole if NULL: zeros), the same each time, with
+ * the object locked. NULL: ENOMEM. */
 vm_object_t vnode_pager_allocate(void *handle, vm_pindex_t size,
 				 int (*getpage)(void *handle, vm_page_t m));

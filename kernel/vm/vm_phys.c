@@ -6,6 +6,7 @@
  * in free_list[k]. All other pages have order VM_NFREEORDER. Two free buddies never stay apart.
  */
 #include "vm/vm_page.h"
+#include "vm/vm_pageout.h"
 #include "vm/vm_pager.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
@@ -106,6 +107,7 @@ vm_phys_free_range(vm_paddr_t start, vm_paddr_t end)
 	vm_cnt.v_page_count += atop(end - start);
 	vm_cnt.v_free_count += atop(end - start);
 	vm_cnt.v_free_reserved = MIN(MAX(vm_cnt.v_page_count / 64, 64), 2048);
+	vm_cnt.v_free_target = 2 * vm_cnt.v_free_reserved;
 	for (vm_paddr_t pa = start; pa < end; pa += ptoa(1ul << order)) {
 		order = MIN(__builtin_ctzl(atop(pa) | 1ul << (VM_NFREEORDER - 1)),
 			    63 - __builtin_clzl(atop(end - pa)));
@@ -149,6 +151,8 @@ vm_phys_alloc(int order, int req)
 	if (vm_cnt.v_free_count >= floor + (1ul << order))
 		m = block_alloc(order);
 	mtx_unlock(&free_mtx);
+	if (__predict_false(vm_cnt.v_free_count < vm_cnt.v_free_target))
+		vm_pageout_wakeup();
 	if (m == NULL)
 		return (NULL);
 	for (vm_page_t p = m; p < m + (1ul << order); p++) {

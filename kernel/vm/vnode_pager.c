@@ -98,6 +98,7 @@ vnode_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type,
 
 const struct pagerops vnode_pager_ops = {
     .pgo_name = "vnode",
+    .pgo_clean = true,
     .pgo_getpages = vnode_pager_getpages,
     .pgo_haspage = vnode_pager_haspage,
     .pgo_populate = vnode_pager_populate,

@@ -154,7 +154,7 @@ device_teardown(struct space *s)
 
 void
 device_map(struct space *s, vm_offset_t va, vm_pindex_t first, vm_pindex_t n, vm_prot_t prot,
-	   uint16_t eflags)
+	   uint32_t eflags)
 {
 	vm_object_reference(dev.object);
 	space_map(s, va, ptoa(n), dev.object, ptoa(first), prot, RW, eflags);

@@ -40,7 +40,7 @@ struct space *device_setup(enum obj_type type, bool getpages);
 void device_teardown(struct space *s);
 /* Map n pages of it from first. */
 void device_map(struct space *s, vm_offset_t va, vm_pindex_t first, vm_pindex_t n, vm_prot_t prot,
-		uint16_t eflags);
+		uint32_t eflags);
 /* Access the page at index i of VA as a CPU does. */
 int device_touch(struct space *s, vm_pindex_t i, vm_prot_t access);
 /* What the page at index i of VA is mapped with; VM_PROT_NONE: it is not. */

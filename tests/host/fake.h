@@ -63,6 +63,10 @@ void fake_on_unlock(const struct rwlock *lock, void (*fn)(void *), void *arg);
 /* What vm_oom() does; NULL: it finds nobody. */
 extern bool (*fake_oom_hook)(void);
 extern uint64_t fake_oom_calls;
+/* What vm_limit answers: no limits, at first. */
+extern vm_size_t fake_limits[];
+/* The limit that lim_file_size goes by. */
+extern uint64_t fake_file_limit;
 /* Calls of vm_fault_count. */
 extern uint64_t fake_majflt, fake_minflt;
 /* Basic blocks of kernel/vm executed so far: a measure of work that does not depend on the host. */
@@ -131,5 +135,5 @@ uint64_t space_read(struct space *s, vm_offset_t va);
 void space_write(struct space *s, vm_offset_t va, uint64_t value);
 /* Map object (the reference goes to the map) with these rights. */
 void space_map(struct space *s, vm_offset_t va, vm_size_t length, vm_object_t object,
-	       vm_ooffset_t offset, vm_prot_t prot, vm_prot_t max_prot, uint16_t eflags);
+	       vm_ooffset_t offset, vm_prot_t prot, vm_prot_t max_prot, uint32_t eflags);
 void space_unmap(struct space *s, vm_offset_t va, vm_size_t length);

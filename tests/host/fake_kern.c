@@ -8,6 +8,7 @@
 #include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/panic.h"
+#include "kern/resource.h"
 #include "kern/task.h"
 #include "kern/trace.h"
 
@@ -534,6 +535,25 @@ vm_oom(void)
 {
 	fake_oom_calls++;
 	return (fake_oom_hook != NULL && fake_oom_hook());
+}
+
+vm_size_t fake_limits[VM_LIMIT_STACK + 1] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
+vm_size_t
+vm_limit(enum vm_limit which)
+{
+	return (fake_limits[which]);
+}
+
+uint64_t fake_file_limit = UINT64_MAX;
+
+int
+lim_file_size(uint64_t from, uint64_t *end)
+{
+	if (*end > fake_file_limit && from >= fake_file_limit)
+		return (EFBIG);
+	*end = MIN(*end, fake_file_limit);
+	return (0);
 }
 
 void

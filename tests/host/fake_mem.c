@@ -33,6 +33,7 @@ fake_boot(size_t frames)
 	vm_phys_add_seg(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(frames), fake_ram_pages);
 	vm_phys_free_range(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(frames));
 	T_EQ(pmap_pinit(kernel_pmap), 0);
+	vm_overcommit_memory = VM_OVERCOMMIT_ALWAYS; /* devices larger than RAM are mapped */
 }
 
 void *
@@ -129,7 +130,7 @@ space_write(struct space *s, vm_offset_t va, uint64_t value)
 
 void
 space_map(struct space *s, vm_offset_t va, vm_size_t length, vm_object_t object,
-	  vm_ooffset_t offset, vm_prot_t prot, vm_prot_t max_prot, uint16_t eflags)
+	  vm_ooffset_t offset, vm_prot_t prot, vm_prot_t max_prot, uint32_t eflags)
 {
 	struct vm_map_req req = {.object = object,
 				 .offset = offset,

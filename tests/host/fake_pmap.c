@@ -360,6 +360,19 @@ pmap_is_modified(vm_page_t m)
 	return (false);
 }
 
+bool
+pmap_ts_referenced(vm_page_t m)
+{
+	struct fake_pte *pte;
+	bool referenced = false;
+
+	LIST_FOREACH (pte, &m->md.pv_list, pv) {
+		referenced |= pte->accessed;
+		pte->accessed = false;
+	}
+	return (referenced);
+}
+
 void *
 pmap_alloc_page_array(vm_size_t bytes)
 {

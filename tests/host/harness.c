@@ -69,6 +69,8 @@ check_restored(const struct snapshot *s)
 	SAME(v_wire_count);
 	SAME(v_active_count);
 	SAME(v_inactive_count);
+	SAME(v_laundry_count);
+	SAME(v_committed);
 	SAME(v_fictitious);
 	SAME(v_free_count);
 #undef SAME

@@ -16,7 +16,7 @@ struct cell {
 	vm_prot_t prot, max_prot;
 	vm_object_t object; /* NULL: anonymous */
 	vm_ooffset_t offset; /* only with an object */
-	uint16_t eflags;
+	uint32_t eflags;
 };
 static struct cell cells[NPAGES];
 static struct vm_map map;
@@ -93,7 +93,7 @@ check_map(vm_map_t mp)
 {
 	vm_map_entry_t e;
 	vm_offset_t end = mp->min;
-	vm_size_t size = 0;
+	vm_size_t size = 0, data = 0, charged = 0;
 	uint32_t n = 0;
 
 	VM_MAP_ENTRY_FOREACH (e, mp) {
@@ -104,10 +104,14 @@ check_map(vm_map_t mp)
 		T_OK((e->protection & ~e->max_protection) == 0);
 		end = e->end;
 		size += e->end - e->start;
+		data += (e->protection & VM_PROT_WRITE) != 0 ? e->end - e->start : 0;
+		charged += (e->eflags & MAP_ENTRY_CHARGED) != 0 ? atop(e->end - e->start) : 0;
 		n++;
 	}
 	T_EQ(mp->nentries, n);
 	T_EQ(mp->size, size);
+	T_EQ(mp->data_size, data);
+	T_EQ(vm_cnt.v_committed, charged);
 	T_EQ(vm_cnt.v_map_entries, n);
 	walk_prev = &mp->header;
 	walk_count = 0;
@@ -130,7 +134,7 @@ check_model(void)
 			T_OK(cells[i].mapped);
 			T_EQ(e->protection, cells[i].prot);
 			T_EQ(e->max_protection, cells[i].max_prot);
-			T_EQ(e->eflags, cells[i].eflags);
+			T_EQ(e->eflags, cells[i].eflags); /* with MAP_ENTRY_CHARGED */
 			if (cells[i].object == NULL)
 				continue;
 			T_OK(e->object == cells[i].object);
@@ -174,6 +178,13 @@ model_free(size_t first, size_t n)
 	return (true);
 }
 
+/* What may be written is charged; once there are pages, it stays so. */
+static uint32_t
+model_flags(vm_prot_t prot, uint32_t eflags)
+{
+	return ((prot & VM_PROT_WRITE) != 0 ? eflags | MAP_ENTRY_CHARGED : eflags);
+}
+
 static void
 model_map(size_t first, size_t n, const struct vm_map_req *req)
 {
@@ -183,7 +194,7 @@ model_map(size_t first, size_t n, const struct vm_map_req *req)
 						 .max_prot = req->max_prot,
 						 .object = req->object,
 						 .offset = req->offset + ptoa(i),
-						 .eflags = req->eflags};
+						 .eflags = model_flags(req->prot, req->eflags)};
 }
 
 static void
@@ -201,6 +212,9 @@ model_protect(size_t first, size_t n, vm_prot_t prot)
 		if (prot & ~cells[i].max_prot)
 			return (KERN_PROTECTION_FAILURE);
 		cells[i].prot = prot;
+		if (cells[i].object == NULL) /* never touched, here */
+			cells[i].eflags = 0;
+		cells[i].eflags = model_flags(prot, cells[i].eflags);
 	}
 	return (KERN_SUCCESS);
 }
@@ -992,8 +1006,11 @@ at_most_twice(const char *what, uint64_t small, uint64_t large)
 static void
 test_100000_entries_cost_the_logarithm(void)
 {
-	struct cost small = measure(1000), large = measure(100000);
+	struct cost small, large;
 
+	vm_max_map_count = 200000;
+	small = measure(1000);
+	large = measure(100000);
 	at_most_twice("insert", small.insert, large.insert);
 	at_most_twice("find", small.find, large.find);
 	at_most_twice("lookup", small.lookup, large.lookup);
@@ -1009,6 +1026,7 @@ test_find_below_100000_small_gaps(void)
 	vm_offset_t addr = 0, base = VM_MINUSER_ADDRESS + ptoa(64);
 	uint64_t t;
 
+	vm_max_map_count = 200000;
 	for (size_t i = 0; i < 100000; i++)
 		T_EQ(vm_map_insert(&s->map, base + ptoa(8 * i), ptoa(4), &req), KERN_SUCCESS);
 	T_EQ(vm_map_insert(&s->map, base + ptoa(800000), VM_MAXUSER_ADDRESS - base - ptoa(800000),

@@ -57,7 +57,7 @@ file_getpage(void *handle, vm_page_t m)
 /* A space that maps all of a file, whose pages [first, first + n) are resident and mapped
  * nowhere. */
 static struct space *
-setup(vm_pindex_t first, vm_pindex_t n, vm_prot_t prot, uint16_t eflags)
+setup(vm_pindex_t first, vm_pindex_t n, vm_prot_t prot, uint32_t eflags)
 {
 	struct space *s = space_create();
 

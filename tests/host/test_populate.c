@@ -374,7 +374,7 @@ dev_close(struct dev *d)
 
 static void
 dev_map(struct space *s, struct dev *d, vm_offset_t va, vm_pindex_t first, vm_pindex_t n,
-	vm_prot_t prot, vm_prot_t max_prot, uint16_t eflags)
+	vm_prot_t prot, vm_prot_t max_prot, uint32_t eflags)
 {
 	vm_object_reference(d->object);
 	space_map(s, va, ptoa(n), d->object, ptoa(first), prot, max_prot, eflags);

@@ -128,7 +128,7 @@ vram_unregister(void)
 
 static void
 dev_map(struct space *s, vm_offset_t va, vm_pindex_t first, vm_pindex_t n, vm_prot_t prot,
-	uint16_t eflags)
+	uint32_t eflags)
 {
 	vm_object_reference(dev.object);
 	space_map(s, va, ptoa(n), dev.object, ptoa(first), prot, RW, eflags);
@@ -1147,7 +1147,7 @@ test_S1_allow_superpages_by_range(void)
 	struct space *s = setup(0, NPAGES);
 	struct vm_map_lookup at;
 
-	T_EQ(vm_map_allow_superpages(&s->map, VA + ptoa(SP), VA + ptoa(2 * SP), false),
+	T_EQ(vm_map_advise(&s->map, VA + ptoa(SP), VA + ptoa(2 * SP), MAP_ENTRY_NOSUPER, 0, 0),
 	     KERN_SUCCESS);
 	T_EQ(s->map.nentries, 3);
 	for (vm_pindex_t b = 0; b < 3; b++) {
@@ -1155,7 +1155,7 @@ test_S1_allow_superpages_by_range(void)
 		T_EQ(at.nosuper, b == 1);
 		vm_map_unlock_read(&s->map);
 	}
-	T_EQ(vm_map_allow_superpages(&s->map, VA, VA + ptoa(NPAGES + 1), true),
+	T_EQ(vm_map_advise(&s->map, VA, VA + ptoa(NPAGES + 1), 0, MAP_ENTRY_NOSUPER, 0),
 	     KERN_INVALID_ADDRESS);
 	T_EQ(s->map.nentries, 1); /* the mapped part is done, and merged again */
 	vm_superpages = 0;
