@@ -55,7 +55,7 @@ PROGRAM_DIRS := $(filter-out lib,$(sort $(patsubst user/%/,%,$(dir $(wildcard us
 PROGRAMS := $(patsubst user/%.c,%,$(wildcard user/*.c)) $(PROGRAM_DIRS)
 PROGRAM_FILES := $(PROGRAMS:%=$(BUILD)/user/%)
 TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
-	$(wildcard tests/boot/programs/*.c))
+	$(wildcard tests/boot/programs/*.c)) $(BUILD)/tests/abi
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
@@ -191,6 +191,11 @@ $(BUILD)/tests/%: tests/boot/programs/%.c Makefile | $(BUILD)/.deps
 	$(call say,TEST,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(USER_CC) $(USER_CFLAGS) -MMD -MP -MF $@.d -o $@ $<
+
+$(BUILD)/tests/abi: $(wildcard tests/abi/*.[ch]) Makefile | $(BUILD)/.deps
+	$(call say,TEST,tests/abi)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(USER_CC) $(USER_CFLAGS) -Wno-unused-result -o $@ $(filter %.c,$^)
 
 # Without debugging information in the initrd; build/user/NAME keeps it for gdb. Debian's paths all
 # lead somewhere, and what busybox can do has a name in /bin unless a program of ours has it.

@@ -184,13 +184,25 @@ exception(struct trapframe *tf)
 		trapsignal(e->signal, code, has_address ? tf->tf_rip : 0, e->name);
 }
 
+static uint64_t interrupts[CPU_INTR_ALL + 1]; /* only changed with interrupts off */
+
+uint64_t
+cpu_interrupts(int irq)
+{
+	return (interrupts[irq]);
+}
+
 static void
 interrupt(uint64_t vector)
 {
-	if (vector == VEC_TIMER)
+	interrupts[CPU_INTR_ALL]++;
+	if (vector == VEC_TIMER) {
+		interrupts[CPU_INTR_TIMER]++;
 		timer_interrupt();
-	else if (vector >= VEC_IRQ && vector < VEC_IRQ + 16)
+	} else if (vector >= VEC_IRQ && vector < VEC_IRQ + 16) {
+		interrupts[vector - VEC_IRQ]++;
 		apic_irq(vector - VEC_IRQ);
+	}
 	/* Others are spurious, and those get no EOI. */
 }
 

@@ -9,8 +9,8 @@
 #include "kern/string.h"
 #include "vm/vm_page.h"
 
-void
-proc_show_limits(struct text *t, struct proc *p)
+static void
+show_limits(struct text *t, struct proc *p)
 {
 	static const struct {
 		const char *name, *unit;
@@ -55,20 +55,20 @@ proc_show_limits(struct text *t, struct proc *p)
 	}
 }
 
-void
-proc_show_oom_score(struct text *t, struct proc *p)
+static void
+show_oom_score(struct text *t, struct proc *p)
 {
 	text_add(t, "%lu\n", proc_badness(p) * 1000 / MAX(vm_cnt.v_page_count, 1ul));
 }
 
-void
-proc_show_oom_score_adj(struct text *t, struct proc *p)
+static void
+show_oom_score_adj(struct text *t, struct proc *p)
 {
 	text_add(t, "%d\n", p->p_oom_score_adj);
 }
 
-int
-proc_store_oom_score_adj(struct proc *p, const char *text)
+static int
+store_oom_score_adj(struct proc *p, const char *text)
 {
 	bool minus = *text == '-';
 	int n = 0;
@@ -86,3 +86,8 @@ proc_store_oom_score_adj(struct proc *p, const char *text)
 	__atomic_store_n(&p->p_oom_score_adj, n, __ATOMIC_RELAXED);
 	return (0);
 }
+
+PROC_PID_FILE(limits, .path = "limits", .type = VREG, .show = show_limits);
+PROC_PID_FILE(oom_score, .path = "oom_score", .type = VREG, .show = show_oom_score);
+PROC_PID_FILE(oom_score_adj, .path = "oom_score_adj", .type = VREG, .show = show_oom_score_adj,
+	      .store = store_oom_score_adj);

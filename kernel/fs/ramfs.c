@@ -237,7 +237,7 @@ static int
 ramfs_truncate(struct vnode *vp, uint64_t size)
 {
 	vm_object_t object = RAMNODE(vp)->rn_object;
-	uint64_t limited = size;
+	uint64_t limited = size, kept;
 	int error = 0;
 
 	if (size > FILE_SIZE_MAX)
@@ -245,13 +245,14 @@ ramfs_truncate(struct vnode *vp, uint64_t size)
 	if (vp->v_writers < 0)
 		return (ETXTBSY);
 	rw_wlock(&vp->v_lock);
+	kept = MIN(size, vp->v_size);
 	if ((vp->v_seals & (size < vp->v_size ? F_SEAL_SHRINK : F_SEAL_GROW)) != 0 &&
 	    size != vp->v_size)
 		error = EPERM;
-	else if (size < vp->v_size)
-		error = zero_part(RAMNODE(vp), size, round_page(size));
 	else if (size > vp->v_size)
 		error = lim_file_size(size, &limited);
+	if (error == 0) /* what a mapping has written past the end goes, too */
+		error = zero_part(RAMNODE(vp), kept, round_page(kept));
 	if (error == 0) {
 		vp->v_size = size;
 		ramfs_image_cut(RAMNODE(vp), size);

@@ -218,11 +218,11 @@ vnode_path(struct vnode *vp, char *buf, size_t size)
 	const struct vnode *root = proc_root_peek();
 	size_t at = size - 1;
 
+	if (vp->v_type != VDIR && vp->v_parent == vp)
+		return (name_anonymous(vp, buf, size));
 	buf[at] = '\0';
 	if (vp->v_nlink == 0)
 		prepend(buf, &at, " (deleted)");
-	if (vp->v_type != VDIR && vp->v_parent == vp)
-		return (name_anonymous(vp, buf, size));
 	mtx_lock(&name_mtx);
 	for (; vp != root && vp->v_parent != vp && at > 0; vp = vp->v_parent) {
 		prepend(buf, &at, vp->v_name);

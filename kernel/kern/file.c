@@ -6,6 +6,7 @@
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/lockf.h"
+#include "kern/log.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
 #include "kern/string.h"
@@ -38,6 +39,21 @@ files_max(void)
 {
 	return (vm_cnt.v_page_count);
 }
+
+/* Open, free (Linux keeps none), and how many there may be. */
+static int
+file_nr_show(char *buf, size_t size)
+{
+	return (ksnprintf(buf, size, "%lu\t0\t%lu\n", file_count, files_max()));
+}
+SYSCTL(file_nr, "fs/file-nr", file_nr_show, NULL);
+
+static int
+file_max_show(char *buf, size_t size)
+{
+	return (ksnprintf(buf, size, "%lu\n", files_max()));
+}
+SYSCTL(file_max, "fs/file-max", file_max_show, NULL);
 
 int
 file_open(struct vnode *vp, uint32_t flags, struct file **fpp)
@@ -401,6 +417,25 @@ fd_next(struct filedesc *fdp, int fd)
 	}
 	rw_unlock(&fdp->fd_lock);
 	return (used != 0 ? (i - 1) * WORD + __builtin_ctzl(used) : -1);
+}
+
+struct file *
+proc_next_file(struct proc *p, int *fd)
+{
+	struct filedesc *fdp;
+	struct file *fp = NULL;
+
+	rw_rlock(&p->p_lock); /* the table stays while it is held */
+	fdp = p->p_fd;
+	while (fdp != NULL && fp == NULL && (*fd = fd_next(fdp, *fd)) >= 0) {
+		rw_rlock(&fdp->fd_lock);
+		fp = fd_file(fdp, *fd); /* NULL: closed meanwhile */
+		if (fp != NULL)
+			fref(fp);
+		rw_unlock(&fdp->fd_lock);
+	}
+	rw_unlock(&p->p_lock);
+	return (fp);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 struct epitem;
+struct proc;
 struct vnode;
 
 #define FD_MAX 1048576 /* descriptors that a process may be allowed (RLIMIT_NOFILE) */
@@ -96,6 +97,9 @@ int fd_close(struct filedesc *fdp, int fd);
 int fd_cloexec(struct filedesc *fdp, int fd, int set, bool *cloexec);
 /* The least open descriptor >= fd, or -1. */
 int fd_next(struct filedesc *fdp, int fd);
+/* The open file of the least descriptor >= *fd of p, whoever's that is, with a reference; *fd is
+ * that descriptor. NULL: there is none. */
+struct file *proc_next_file(struct proc *p, int *fd);
 /* How many descriptors curproc may have: they are below this number. */
 int fd_limit(void);
 /* Past every descriptor that was ever open. */

@@ -56,6 +56,12 @@ static uint64_t kmalloc_bytes, kmalloc_pages; /* (k) in use, as rounded up; and 
 STAT(kmalloc_bytes, kmalloc_bytes);
 STAT(kmalloc_pages, kmalloc_pages);
 
+uint64_t
+kmalloc_pages_used(void)
+{
+	return (kmalloc_pages);
+}
+
 static vm_page_t __attribute__((noinline)) slab_new(struct cache *c)
 {
 	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM);

@@ -13,5 +13,7 @@
 
 /* NULL when memory is short or size is 0 or over KMALLOC_MAX. Never sleeps. */
 void *kmalloc(size_t size, int flags) __attribute__((malloc, alloc_size(1)));
+/* Pages taken for it. */
+uint64_t kmalloc_pages_used(void);
 /* NULL is allowed. */
 void kfree(void *p);

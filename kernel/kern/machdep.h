@@ -80,6 +80,11 @@ void cpu_idle(void);
 /* Call fn(arg) on ISA interrupt irq (0-15), with interrupts off. ENXIO: no such line. */
 int cpu_irq_register(int irq, void (*fn)(void *), void *arg);
 
+/* Interrupts so far of ISA line irq (0-15), of the timer, or of all. */
+#define CPU_INTR_TIMER 16
+#define CPU_INTR_ALL   17
+uint64_t cpu_interrupts(int irq);
+
 /* Time. Nanoseconds since boot, from the calibrated TSC. */
 uint64_t cpu_now(void);
 uint64_t cpu_tsc_hz(void);

@@ -35,6 +35,12 @@ pid_alloc(void)
 	return (__atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED));
 }
 
+int
+pid_last(void)
+{
+	return (__atomic_load_n(&last_pid, __ATOMIC_RELAXED));
+}
+
 struct proc *
 proc_alloc(void)
 {

@@ -18,6 +18,8 @@ struct vnode;
 #define TASK_MAX \
 	4096 /* processes, dead ones included, and again threads: fork answers EAGAIN past it */
 
+#define PID_MAX INT32_MAX /* numbers are never used again */
+
 /* An address space and what is known of it: of one process, or of a parent and its child by vfork.
  * Locks: (c) constant  (v) vm_lock  (x) constant once exec has made it  (a) atomic */
 struct vmspace {
@@ -79,7 +81,7 @@ struct proc {
 	struct vmspace *p_vm; /* (p) NULL once dead; constant for its own threads, but in exec */
 	TAILQ_HEAD(threadlist, thread) p_threads; /* (p) */
 	struct thread *p_single; /* (p) the thread that execs: all others end */
-	struct filedesc *p_fd; /* (c) own lock; NULL once dead */
+	struct filedesc *p_fd; /* own lock; (p) NULL once dead, else (c) */
 	struct vnode *p_cwd; /* (p) NULL once dead */
 	struct vnode *p_exe; /* (p) held by vn_text_hold */
 	struct vnode *p_root; /* (p), and proc_root_peek; where its paths begin; NULL once dead */
@@ -123,6 +125,8 @@ struct proc {
 extern struct rwlock proctree_lock;
 /* A number for a new process or thread, not used before: no group or session has it either. */
 int pid_alloc(void);
+/* The last number given. */
+int pid_last(void);
 /* A process with number, lock and no thread; not in the table. NULL: ENOMEM. */
 struct proc *proc_alloc(void);
 /* Put it in the table, as a child of parent. */

@@ -13,6 +13,7 @@
 #define SLICE_NS    10000000ul /* 10 ms, of one that is not nice */
 #define NICE_MAX    20
 #define CPU_TICK_NS 1000000ul /* how often timers of CPU time are looked at */
+#define LOAD_NS     5000000000ul /* how often the load is looked at: 5 s */
 
 struct mtx sched_lock = MTX_INITIALIZER("scheduler", LR_SCHED);
 
@@ -22,6 +23,8 @@ static struct thread *idle; /* runs when nobody else can; never queued */
 static uint64_t slice_end; /* of the running thread; 0: nobody else wants the CPU */
 static uint64_t armed_at; /* what the timer was told */
 static uint64_t tick_at; /* the running thread looks at its timers then; 0: it has none */
+static struct sched_stats stats; /* but ss_running */
+static uint64_t load_at = LOAD_NS; /* when the load is to be looked at next */
 
 /* An interrupt may make a thread runnable at any time: its way out (sched_preempt) or the yield
  * below switches to it, and cpu_idle does not sleep through one that is pending. */
@@ -71,6 +74,10 @@ charge(void)
 
 	cpu_take_times(&user, &system);
 	__atomic_fetch_add(&td->td_runtime, user + system, __ATOMIC_RELAXED);
+	if (td == idle)
+		stats.ss_idle += user + system;
+	else
+		stats.ss_user += user;
 	if (p == NULL)
 		return;
 	__atomic_fetch_add(&p->p_utime, user, __ATOMIC_RELAXED);
@@ -130,6 +137,47 @@ sched_inherit(struct thread *td)
 	if (!param.reset_on_fork)
 		return (param);
 	return ((struct schedparam){.nice = param.priority > 0 ? 0 : MAX(param.nice, 0)});
+}
+
+static int
+running(void)
+{
+	int n = curthread != idle && curthread->td_state == TDS_RUNNING ? 1 : 0;
+	struct thread *td;
+
+	TAILQ_FOREACH (td, &runq, td_link)
+		n++;
+	return (n);
+}
+
+/* A look at the load that is due. There may be more than one: between two switches all was as it
+ * is. Linux's averages, that decay by e^(-5/60), e^(-5/300) and e^(-5/900) each time. */
+static void __attribute__((noinline, cold)) load_sample(uint64_t now)
+{
+	static const uint32_t keep[3] = {1884, 2014, 2037}; /* of LOAD_ONE */
+	uint64_t looks = MIN((now - load_at) / LOAD_NS + 1, 4096ul);
+	uint32_t n = (uint32_t)running();
+
+	load_at += ((now - load_at) / LOAD_NS + 1) * LOAD_NS;
+	while (looks-- > 0)
+		for (int i = 0; i < 3; i++)
+			stats.ss_load[i] =
+			    (stats.ss_load[i] * keep[i] + n * LOAD_ONE * (LOAD_ONE - keep[i])) >>
+			    LOAD_SHIFT;
+}
+
+void
+sched_stats(struct sched_stats *s)
+{
+	uint64_t now;
+
+	mtx_lock(&sched_lock);
+	now = cpu_now();
+	if (now >= load_at)
+		load_sample(now);
+	*s = stats;
+	s->ss_running = running();
+	mtx_unlock(&sched_lock);
 }
 
 static void
@@ -202,6 +250,8 @@ sched_switch(void)
 	uint64_t now = cpu_now();
 
 	mtx_assert_owned(&sched_lock);
+	if (__predict_false(now >= load_at))
+		load_sample(now);
 	if (to != NULL)
 		TAILQ_REMOVE(&runq, to, td_link);
 	else
@@ -217,6 +267,7 @@ sched_switch(void)
 		return;
 	TRACE(TR_SWITCH, (uint64_t)to->td_tid,
 	      to->td_proc != NULL ? (uint64_t)to->td_proc->p_pid : 0);
+	stats.ss_switches++;
 	sched_lock.mtx_owner = (uintptr_t)to;
 	cpu_switch(from, to);
 }

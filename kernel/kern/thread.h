@@ -108,6 +108,17 @@ uint64_t thread_count(void);
 void thread_exit(void) __noreturn;
 /* Free the threads that have ended; the idle thread does, and thread_create before it allocates. */
 void thread_reap(void);
+/* What the scheduler counts, since boot. */
+struct sched_stats {
+	uint64_t ss_user,
+	    ss_idle; /* ns of programs, and in which nobody ran; the rest: the kernel */
+	uint64_t ss_switches;
+	uint32_t ss_load[3]; /* threads that ran or wanted to, averaged over 1, 5, 15 minutes */
+	int ss_running; /* now, curthread included */
+};
+#define LOAD_SHIFT 11
+#define LOAD_ONE   (1u << LOAD_SHIFT) /* ss_load of one thread */
+void sched_stats(struct sched_stats *s);
 /* Threads of p, which has timers that count CPU time from now on, look at them (AST_TIMER) now and
  * then. */
 void sched_cputimer(struct proc *p);

@@ -86,7 +86,7 @@ dir_read(struct vnode *dir, bool old, char *ubuf, size_t size, uint64_t *cookie,
 }
 
 static int64_t
-getdents(int fd, bool old, char *ubuf, uint32_t size)
+getdents(int fd, bool old, char *ubuf, int size)
 {
 	struct vnode *dir;
 	struct file *fp;
@@ -102,7 +102,7 @@ getdents(int fd, bool old, char *ubuf, uint32_t size)
 	else if (dir->v_nlink == 0)
 		error = ENOENT;
 	else
-		error = dir_read(dir, old, ubuf, size, &fp->f_offset, &done);
+		error = dir_read(dir, old, ubuf, (size_t)MAX(size, 0), &fp->f_offset, &done);
 	rw_unlock(&fp->f_lock);
 	if (error == 0 && (fp->f_flags & O_NOATIME) == 0)
 		vn_accessed(dir);

@@ -47,6 +47,19 @@ iovec_in(const struct iovec *uiov, uint32_t count, struct iovec **iovp, struct u
 	return (error);
 }
 
+/* At *pos, which moves. EINVAL: that is not in any file. */
+static int
+io_at(struct file *fp, struct uio *uio, uint64_t *pos)
+{
+	int error = EINVAL;
+
+	uio->uio_offset = *pos;
+	if ((int64_t)(*pos + uio->uio_resid) >= 0)
+		error = vn_io(fp->f_vnode, uio, fp);
+	*pos = uio->uio_offset;
+	return (error);
+}
+
 int64_t
 file_io(struct file *fp, struct uio *uio, uint64_t *pos)
 {
@@ -56,16 +69,12 @@ file_io(struct file *fp, struct uio *uio, uint64_t *pos)
 	if (uio->uio_write ? !file_writable(fp) : !file_readable(fp))
 		return (-EBADF);
 	if (pos != NULL) {
-		uio->uio_offset = *pos;
-		error = vn_io(fp->f_vnode, uio, fp);
-		*pos = uio->uio_offset;
+		error = io_at(fp, uio, pos);
 	} else if (!file_seekable(fp)) { /* may wait for input: others go on meanwhile */
 		error = vn_io(fp->f_vnode, uio, fp);
 	} else {
 		rw_wlock(&fp->f_lock);
-		uio->uio_offset = fp->f_offset;
-		error = vn_io(fp->f_vnode, uio, fp);
-		fp->f_offset = uio->uio_offset;
+		error = io_at(fp, uio, &fp->f_offset);
 		rw_unlock(&fp->f_lock);
 	}
 	len -= uio->uio_resid;
@@ -106,7 +115,7 @@ rwf_check(struct file *fp, uint32_t flags)
 }
 
 static int64_t
-fd_iov(int fd, const struct iovec *uiov, uint64_t count, bool write, uint64_t *pos, uint32_t flags)
+fd_iov(int fd, const struct iovec *uiov, uint32_t count, bool write, uint64_t *pos, uint32_t flags)
 {
 	struct iovec *iov;
 	struct file *fp;

@@ -239,7 +239,7 @@ sys_sched_getaffinity(int pid, uint32_t size, uint64_t *umask)
 {
 	uint64_t mask = 1;
 
-	if (size < sizeof(mask) || size % sizeof(mask) != 0)
+	if (size * 8 < 64 || size % sizeof(mask) != 0) /* its bits must fit 32, as in Linux */
 		return (-EINVAL);
 	if (!thread_exists(pid))
 		return (-ESRCH);

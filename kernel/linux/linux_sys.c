@@ -10,6 +10,7 @@
 #include "kern/proc.h"
 #include "kern/random.h"
 #include "kern/string.h"
+#include "kern/sysctl.h"
 #include "vm/vm_page.h"
 
 #define UTS_LEN 64 /* bytes of a name, without the NUL */
@@ -64,11 +65,49 @@ sys_setdomainname(const char *name, int len)
 	return (set_name(DOMAIN_NAME, name, len));
 }
 
+static int
+show_name(int which, char *buf, size_t size)
+{
+	int len;
+
+	rw_rlock(&names_lock);
+	len = ksnprintf(buf, size, "%s\n", names[which]);
+	rw_unlock(&names_lock);
+	return (len);
+}
+
+static int
+store_name(int which, const char *text)
+{
+	char name[UTS_LEN + 1] = "";
+
+	strlcpy(name, text, sizeof(name));
+	rw_wlock(&names_lock);
+	memcpy(names[which], name, sizeof(name));
+	rw_unlock(&names_lock);
+	return (0);
+}
+
+#define NAME_KNOB(sym, which)                         \
+	static int sym##_show(char *buf, size_t size) \
+	{                                             \
+		return (show_name(which, buf, size)); \
+	}                                             \
+	static int sym##_store(const char *text)      \
+	{                                             \
+		return (store_name(which, text));     \
+	}                                             \
+	SYSCTL(sysctl_##sym, "kernel/" #sym, sym##_show, sym##_store)
+
+NAME_KNOB(hostname, HOST_NAME);
+NAME_KNOB(domainname, DOMAIN_NAME);
+
 /* --- memory ----------------------------------------------------------------------------------- */
 
 int64_t
 sys_sysinfo(void *info)
 {
+	struct sched_stats s;
 	struct {
 		uint64_t uptime, loads[3], totalram, freeram, shared, buffers, swap[2];
 		uint16_t procs;
@@ -82,6 +121,9 @@ sys_sysinfo(void *info)
 	    .unit = 1,
 	};
 
+	sched_stats(&s);
+	for (int i = 0; i < 3; i++)
+		si.loads[i] = (uint64_t)s.ss_load[i] << (16 - LOAD_SHIFT);
 	return (COPYOUT(&si, info));
 }
 

@@ -106,6 +106,8 @@ vm_page_insert(vm_page_t m, vm_object_t object, vm_pindex_t pindex)
 	m->object = object;
 	m->pindex = pindex;
 	object->resident_page_count++;
+	if (object->type == OBJT_VNODE)
+		VM_CNT_INC(v_file_count);
 	if ((m->flags & PG_BLOCK) != 0)
 		vm_super_join(m, place);
 	return (0);
@@ -126,6 +128,8 @@ vm_page_remove(vm_page_t m)
 		("page %#lx is not at index %#lx of its object", m->phys_addr, m->pindex));
 	(void)old;
 	object->resident_page_count -= n;
+	if (object->type == OBJT_VNODE)
+		VM_CNT_DEC(v_file_count);
 	m->object = NULL;
 	m->pindex = 0;
 }

@@ -95,6 +95,7 @@ struct vm_counters {
 	uint64_t v_active_count; /* (q) */
 	uint64_t v_inactive_count; /* (q) */
 	uint64_t v_laundry_count; /* (q) */
+	uint64_t v_file_count; /* (a) RAM pages that stand in files */
 	uint64_t v_busied; /* (a) pages xbusied or sbusied now */
 	uint64_t v_objects; /* (a) */
 	uint64_t v_map_entries; /* (a) */
@@ -141,6 +142,8 @@ struct vm_phys_range {
 void vm_phys_find(vm_paddr_t pa, struct vm_phys_range *range);
 /* The page of a frame, or NULL when nobody registered it. */
 vm_page_t PHYS_TO_VM_PAGE(vm_paddr_t pa);
+/* How many free blocks of that order there are. */
+uint64_t vm_phys_free_blocks(int order);
 /* A block of 2^order frames, aligned to its size; req: VM_ALLOC_*. NULL when there is none. */
 vm_page_t vm_phys_alloc(int order, int req);
 void vm_phys_free(vm_page_t m, int order);

@@ -140,6 +140,19 @@ block_alloc(int order)
 	return (m);
 }
 
+uint64_t
+vm_phys_free_blocks(int order)
+{
+	uint64_t n = 0;
+	vm_page_t m;
+
+	mtx_lock(&free_mtx);
+	TAILQ_FOREACH (m, &free_list[order], plinks)
+		n++;
+	mtx_unlock(&free_mtx);
+	return (n);
+}
+
 vm_page_t
 vm_phys_alloc(int order, int req)
 {
