@@ -73,7 +73,7 @@ def test_framebuffer_fault_by_stages(tmp_path: Path) -> None:
 
 def test_five_commands_from_start_to_populate_return(tmp_path: Path) -> None:
     output = session(["hbreak kmain", "continue", "fault next dev fb0", "fault finish",
-                      "vm chain 0x7ffffe600000"], "/bin/faultbench", "whole", tmp_path=tmp_path)
+                      "vm chain 0x7ffff6e00000"], "/bin/faultbench", "whole", tmp_path=tmp_path)
     assert "8 × 2M entered" in output
     assert re.search(r"entry.*shared device", output) and "PTE" in output
 
