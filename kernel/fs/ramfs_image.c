@@ -1,8 +1,8 @@
 /*
- * Files whose bytes are in the initrd. A page that is absent is as in there, and is copied when it is
- * mapped or written: so it is clean until then, and may be dropped. (The initrd's own frames cannot
- * be mapped, because cpio aligns a file to 4 bytes only.) What a truncation or a hole took away is
- * the initrd's no more.
+ * Files whose bytes are in the initrd. A page that is absent is as in there, and is copied when it
+ * is mapped or written: so it is clean until it is written, and may be dropped. (The initrd's own
+ * frames cannot be mapped, because cpio aligns a file to 4 bytes only.) What a truncation or a hole
+ * took away is the initrd's no more.
  */
 #include "fs/ramfs.h"
 #include "kern/string.h"

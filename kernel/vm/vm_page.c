@@ -357,13 +357,11 @@ vm_page_unhold(vm_page_t m)
 		page_release(m);
 }
 
-static uint64_t *
-queue_count(int queue)
-{
-	return (queue == PQ_ACTIVE     ? &vm_cnt.v_active_count
-		: queue == PQ_INACTIVE ? &vm_cnt.v_inactive_count
-				       : &vm_cnt.v_laundry_count);
-}
+static uint64_t *const queue_count[PQ_COUNT] = {
+    [PQ_INACTIVE] = &vm_cnt.v_inactive_count,
+    [PQ_ACTIVE] = &vm_cnt.v_active_count,
+    [PQ_LAUNDRY] = &vm_cnt.v_laundry_count,
+};
 
 static void
 queue_set(vm_page_t m, uint8_t queue)
@@ -373,12 +371,12 @@ queue_set(vm_page_t m, uint8_t queue)
 	mtx_lock(&queue_mtx);
 	if (m->queue != PQ_NONE) {
 		TAILQ_REMOVE(&page_queues[m->queue], m, plinks);
-		--*queue_count(m->queue);
+		--*queue_count[m->queue];
 	}
 	m->queue = queue;
 	if (queue != PQ_NONE) {
 		TAILQ_INSERT_TAIL(&page_queues[queue], m, plinks);
-		++*queue_count(queue);
+		++*queue_count[queue];
 	}
 	mtx_unlock(&queue_mtx);
 }
