@@ -15,7 +15,10 @@ from kmem import Command, Problem, command, number
 PAGE = kmem.PAGE
 EFLAGS = {0x1: "cow", 0x2: "needs-copy", 0x4: "stack", 0x8: "heap", 0x10: "no-merge",
           0x20: "in-transition", 0x40: "shared", 0x80: "no-superpages", 0x100: "wire-on-fault",
-          0x200: "device"}
+          0x200: "device",
+          0x400: "grows-down", 0x800: "no-reserve", 0x1000: "charged", 0x2000: "random",
+          0x4000: "sequential", 0x8000: "no-fork", 0x10000: "wipe-on-fork", 0x20000: "no-dump",
+          0x40000: "superpages"}
 OBJ_FLAGS = {0x1: "populate", 0x2: "dead", 0x4: "one-mapping", 0x8: "write-notify",
              0x10: "end-later", 0x20: "fault-around"}
 PG_FLAGS = {0x1: "fictitious", 0x2: "unmanaged", 0x4: "free-on-unhold", 0x8: "reserved",

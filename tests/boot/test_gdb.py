@@ -128,7 +128,7 @@ def plain(output: str) -> str:
     output = re.sub(r"0xffff[0-9a-f]{12}", "0xffff............", output)
     output = re.sub(r"rip 0x[0-9a-f]+", "rip 0x......", output)
     output = re.sub(r"top table at 0x[0-9a-f]+", "top table at 0x......", output)
-    output = re.sub(r"at 0x[0-9a-f]+: 0x[0-9a-f]{8}", "at 0x......: 0x........", output)
+    output = re.sub(r"at 0x[0-9a-f]+: 0x[0-9a-f]{13}", "at 0x......: 0x.............", output)
     output = re.sub(r"timestamp \d+", "timestamp N", output)
     return re.sub(r"\d+ entries stored", "N entries stored", output)
 
