@@ -7,9 +7,9 @@
 #include "kern/machdep.h"
 #include "kern/panic.h"
 
-#define SLEEPQ_BUCKETS 64
+#define SLEEPQ_SHIFT 10
 
-static struct threadq sleepq[SLEEPQ_BUCKETS];
+static struct threadq sleepq[1 << SLEEPQ_SHIFT];
 
 void
 sleepq_init(void)
@@ -22,7 +22,7 @@ static struct threadq *
 bucket(const void *chan)
 {
 	/* Fibonacci hashing: the high bits of the product mix all of the address. */
-	return (&sleepq[(uintptr_t)chan * 0x9e3779b97f4a7c15ul >> 58]);
+	return (&sleepq[(uintptr_t)chan * 0x9e3779b97f4a7c15ul >> (64 - SLEEPQ_SHIFT)]);
 }
 
 void

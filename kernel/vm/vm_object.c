@@ -345,7 +345,8 @@ void
 vm_object_pip_wakeup(vm_object_t object)
 {
 	VM_OBJECT_ASSERT_LOCKED(object);
-	if (__atomic_sub_fetch(&object->paging_in_progress, 1, __ATOMIC_SEQ_CST) == 0)
+	if (__atomic_sub_fetch(&object->paging_in_progress, 1, __ATOMIC_SEQ_CST) == 0 &&
+	    __predict_false((object->flags & OBJ_PIPWNT) != 0))
 		wakeup(&object->paging_in_progress);
 }
 
@@ -354,7 +355,9 @@ vm_object_pip_wait(vm_object_t object)
 {
 	VM_OBJECT_ASSERT_WLOCKED(object);
 	while (object->paging_in_progress != 0) {
+		object->flags |= OBJ_PIPWNT;
 		rw_sleep(&object->paging_in_progress, &object->lock, 0, 0);
 		VM_OBJECT_WLOCK(object);
 	}
+	object->flags &= ~OBJ_PIPWNT;
 }
