@@ -9,6 +9,7 @@
 #pragma once
 
 #include "drivers/testdev_ioctl.h"
+#include "kern/callout.h"
 #include "kern/cdev.h"
 #include "kern/lock.h"
 #include "vm/vm.h"
@@ -26,6 +27,7 @@ struct testdev {
 	bool gone; /* (t) */
 	bool told; /* (t) the call that sleeps may go on */
 	vm_page_t sbusied; /* (t) left by a breach, or NULL */
+	struct callout unbusy; /* (c) ends that: an exit waits for busy pages */
 	vm_object_t
 	    elsewhere; /* (t) where a breach put a page, or NULL; set with the object locked */
 	struct rwlock extra; /* rank LR_FILE; what TESTDEV_EXTRA_LOCK takes */

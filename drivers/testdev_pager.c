@@ -11,9 +11,12 @@
  */
 #include "drivers/testdev.h"
 #include "kern/errno.h"
+#include "kern/machdep.h"
 #include "kern/panic.h"
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
+
+#define SBUSIED_NS 50000000 /* how long a breach leaves a page shared-busied */
 
 _Static_assert((int)TESTDEV_BAD == VM_PAGER_BAD && (int)TESTDEV_FAIL == VM_PAGER_FAIL &&
 		   (int)TESTDEV_ERROR == VM_PAGER_ERROR && (int)TESTDEV_AGAIN == VM_PAGER_AGAIN,
@@ -225,6 +228,26 @@ take_range(struct testdev *td, vm_object_t object, struct testdev_request *q, vm
 
 /* --- breaches --------------------------------------------------------------------------------- */
 
+/* The page that was left shared-busied is so no more. */
+static void
+unbusy(struct testdev *td)
+{
+	vm_page_t m;
+
+	mtx_lock(&td->mtx);
+	m = td->sbusied;
+	td->sbusied = NULL;
+	mtx_unlock(&td->mtx);
+	if (m != NULL)
+		vm_page_sunbusy(m);
+}
+
+static void
+sbusied_end(struct callout *c)
+{
+	unbusy(container_of(c, struct testdev, unbusy));
+}
+
 static void
 break_page(struct testdev *td, vm_object_t object, const struct testdev_request *q)
 {
@@ -240,6 +263,7 @@ break_page(struct testdev *td, vm_object_t object, const struct testdev_request 
 		mtx_lock(&td->mtx);
 		td->sbusied = m;
 		mtx_unlock(&td->mtx);
+		callout_reset(&td->unbusy, cpu_now() + SBUSIED_NS, sbusied_end);
 	}
 }
 
@@ -264,17 +288,13 @@ void
 testdev_mend(struct testdev *td)
 {
 	vm_object_t elsewhere;
-	vm_page_t sbusied;
 
+	unbusy(td);
 	mtx_lock(&td->mtx);
 	elsewhere = td->elsewhere;
-	sbusied = td->sbusied;
 	td->elsewhere = NULL;
-	td->sbusied = NULL;
 	td->request.times = 0;
 	mtx_unlock(&td->mtx);
-	if (sbusied != NULL)
-		vm_page_sunbusy(sbusied);
 	if (elsewhere != NULL)
 		vm_object_deallocate(elsewhere);
 	if (rw_wowned(&td->extra))

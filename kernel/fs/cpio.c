@@ -200,7 +200,7 @@ set_attributes(struct vnode *vp, const struct entry *e)
 	vn_chown(vp, e->field[F_UID], e->field[F_GID]);
 	if (vp->v_type != VLNK)
 		vn_chmod(vp, e->field[F_MODE] & 07777);
-	if (vp->v_type != VDIR)
+	if (vp->v_type != VDIR || mtime != 0) /* folders that only lead to a file have none */
 		vn_set_times(vp, VT_MODIFY, &(struct vattr){.va_mtime = mtime});
 }
 

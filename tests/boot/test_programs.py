@@ -268,7 +268,7 @@ int main(int argc, char **argv)
            (char *)getauxval(AT_PLATFORM), (char *)getauxval(AT_EXECFN));
     printf("random %d hwcap %d hwcap2 %d sigstk %d stack %d zeros %d heap %d name %d\n",
            getauxval(AT_RANDOM) != 0, getauxval(AT_HWCAP) != 0, (getauxval(AT_HWCAP2) & ~2ul) == 0,
-           getauxval(AT_MINSIGSTKSZ) >= 2048, ((uintptr_t)p & 7) == 0, zeros, more == brk,
+           getauxval(AT_MINSIGSTKSZ) >= 1024, ((uintptr_t)p & 7) == 0, zeros, more == brk,
            strcmp(argv[0], (char *)getauxval(AT_EXECFN)) == 0);
     return n < 18;
 }
