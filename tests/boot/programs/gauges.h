@@ -5,6 +5,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,7 @@ gauges_now(void)
 
 /* A slab that was empty before may have been given back meanwhile: pages more free are no loss. */
 static inline bool
-is_given_back(const char *name, uint64_t before, uint64_t now)
+is_given_back(const char *name, unsigned long before, unsigned long now)
 {
 	return (strcmp(name, "pages_free") == 0      ? now > before
 		: strcmp(name, "kmalloc_pages") == 0 ? now < before
