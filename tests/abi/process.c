@@ -68,9 +68,8 @@ kills(void *sig)
 
 FAMILY(wait)
 {
-	const struct timespec nap = {0, 30000000};
 	siginfo_t info;
-	int status;
+	int status, gate[2];
 	pid_t pid;
 
 	for (long code = 0; code < 1024; code += 85)
@@ -88,12 +87,16 @@ FAMILY(wait)
 	CHECK("waitid without options", waitid, P_ALL, 0, &info, 0, NULL);
 	CHECK("waitid of no type", waitid, 9, 0, &info, WEXITED, NULL);
 	CHECK("waitid of no child", waitid, P_ALL, 0, &info, WEXITED, NULL);
+	if (pipe(gate) != 0)
+		return;
 	pid = fork();
-	if (pid == 0) {
-		nanosleep(&nap, NULL);
-		_exit(3);
+	if (pid == 0) { /* ends when its parent has looked, however slow that is */
+		close(gate[1]);
+		_exit(read(gate[0], &status, 1) + 3);
 	}
 	CHECK("not yet", wait4, pid, &status, WNOHANG, NULL);
+	close(gate[0]);
+	close(gate[1]);
 	memset(&info, 0, sizeof(info));
 	CHECK("left to be waited for", waitid, P_PID, pid, &info, WEXITED | WNOWAIT, NULL);
 	say("it says", "%d %d %d %d", info.si_signo, info.si_code, info.si_status,
