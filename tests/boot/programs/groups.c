@@ -168,18 +168,22 @@ static int
 kills_own_group(void)
 {
 	pid_t a, b;
-	int status;
+	int status, ready[2];
+	char byte = 0;
 
 	setpgid(0, 0);
 	signal(SIGTERM, SIG_IGN);
+	if (pipe(ready) != 0)
+		return (8);
 	a = fork();
 	if (a == 0) {
 		signal(SIGTERM, SIG_DFL);
-		for (;;)
+		for (byte = write(ready[1], &byte, 1) != 1;;)
 			pause();
 	}
 	b = sleeper();
-	usleep(20000);
+	if (read(ready[0], &byte, 1) != 1)
+		return (8);
 	say("kill 0", kill(0, SIGTERM));
 	waitpid(a, &status, 0);
 	say("by", WIFSIGNALED(status) ? WTERMSIG(status) : -1);
