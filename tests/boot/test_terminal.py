@@ -187,9 +187,15 @@ class Keyboard:
 
     def command(self, name: str, **arguments: object) -> None:
         message = {"execute": name, "arguments": arguments}
-        self.monitor.sendall(json.dumps(message).encode() + b"\n")
-        while "return" not in (answer := json.loads(self.answers.readline())):
-            assert "error" not in answer, answer
+        try:
+            self.monitor.sendall(json.dumps(message).encode() + b"\n")
+            while line := self.answers.readline():
+                answer = json.loads(line)
+                assert "error" not in answer, answer
+                if "return" in answer:
+                    return
+        except ConnectionError:
+            pass  # the last key has ended the program, and the machine with it
 
     def press(self, *keys: str) -> None:
         codes = [{"type": "qcode", "data": key} for key in keys]
