@@ -226,6 +226,8 @@ sigaltstack_set(const struct ksigstack *ss, uint64_t sp)
 		return (EPERM);
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
 		return (EINVAL);
+	if (ss->ss_sp == own->ss_sp && ss->ss_size == own->ss_size && ss->ss_flags == own->ss_flags)
+		return (0); /* as it is, whatever that is */
 	if (mode != SS_DISABLE && ss->ss_size < MINSIGSTKSZ)
 		return (ENOMEM);
 	*own = *ss;

@@ -248,7 +248,7 @@ sys_getgroups(int size, uint32_t *ugroups)
 
 	if (size < 0 || (size != 0 && (uint32_t)size < cr->cr_ngroups))
 		return (-EINVAL);
-	if (size != 0 &&
+	if (size != 0 && cr->cr_ngroups != 0 &&
 	    copyout(cr->cr_groups, ugroups, cr->cr_ngroups * sizeof(*cr->cr_groups)) != 0)
 		return (-EFAULT);
 	return (cr->cr_ngroups);

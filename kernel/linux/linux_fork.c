@@ -217,16 +217,14 @@ sys_waitid(int idtype, int id, struct siginfo *uinfo, uint32_t options, void *us
 	error = idtype == P_PID    ? proc_wait(WAIT_PID, id, flags, &r)
 		: idtype == P_PGID ? proc_wait(WAIT_PGID, group_number(id), flags, &r)
 				   : proc_wait(WAIT_ANY, 0, flags, &r);
-	if (error != 0)
-		return (-error);
-	if (r.pid != 0) {
+	if (error == 0 && r.pid != 0) {
 		info.si_signo = SIGCHLD;
 		info.si_pid = r.pid;
 		tell_status(r.status, &info);
 		result = usage != NULL ? usage_copyout(&r.usage, usage) : 0;
 	}
-	/* No more of it than the call tells; the rest stays what it was. */
-	return (result == 0 && uinfo != NULL
-		    ? -copyout(&info, uinfo, offsetof(struct siginfo, si_utime))
-		    : result);
+	/* No more of it than the call tells, and zeros where it failed; the rest stays what it was. */
+	if (result == 0 && uinfo != NULL)
+		result = -copyout(&info, uinfo, offsetof(struct siginfo, si_utime));
+	return (result != 0 ? result : -error);
 }

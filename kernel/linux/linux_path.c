@@ -93,6 +93,8 @@ open_flags(uint32_t *flags)
 		return (EINVAL);
 	if ((*flags & O_PATH) != 0)
 		*flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	else if ((*flags & O_CREAT) != 0 && (*flags & O_DIRECTORY) != 0)
+		return (EINVAL); /* as since Linux 6.4: before, it made a file and said ENOTDIR */
 	return (0);
 }
 

@@ -10,9 +10,10 @@
 #include "kern/proc.h"
 
 enum { SCM_RIGHTS = 1, SCM_CREDENTIALS };
-#define NAMELEN_MAX 128 /* bytes of an address: more are not looked at */
-#define CONTROL_MAX 20480ul /* bytes of control messages: ENOBUFS past it */
-#define MMSG_MAX    1024u /* messages of one call: more are not looked at */
+#define MSG_CMSG_COMPAT 0x80000000u /* a 32-bit program's: never of a system call here */
+#define NAMELEN_MAX     128 /* bytes of an address: more are not looked at */
+#define CONTROL_MAX     20480ul /* bytes of control messages: ENOBUFS past it */
+#define MMSG_MAX        1024u /* messages of one call: more are not looked at */
 
 struct linux_msghdr {
 	void *name;
@@ -400,7 +401,7 @@ sys_sendmmsg(int fd, struct linux_mmsghdr *umsgs, uint32_t count, int flags)
 	struct file *fp;
 	int64_t result = 0;
 	uint32_t n, len;
-	int error = socket_get(fd, &fp, &so);
+	int error = (flags & MSG_CMSG_COMPAT) != 0 ? EINVAL : socket_get(fd, &fp, &so);
 
 	if (error != 0)
 		return (-error);
