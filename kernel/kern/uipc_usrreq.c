@@ -123,23 +123,11 @@ bind_any(struct socket *so)
 	return (error);
 }
 
-static struct vnode *
-cwd_ref(struct proc *p)
-{
-	struct vnode *cwd;
-
-	rw_rlock(&p->p_lock);
-	cwd = p->p_cwd;
-	vref(cwd);
-	rw_unlock(&p->p_lock);
-	return (cwd);
-}
-
 /* A new node at the path. */
 static int
 make_node(const char *path, struct vnode **vpp)
 {
-	struct vnode *cwd = cwd_ref(curproc);
+	struct vnode *cwd = proc_cwd(curproc);
 	struct nameidata nd;
 	int error = namei_last(cwd, path, false, &nd);
 
@@ -202,7 +190,7 @@ unp_find(struct unpname *name, int type, struct socket **sop)
 	int error = 0;
 
 	if (is_path(name)) {
-		cwd = cwd_ref(curproc);
+		cwd = proc_cwd(curproc);
 		error = namei(cwd, name->un_addr.sun_path, true, &vp);
 		vrele(cwd);
 		if (error == 0 && vp->v_type == VSOCK)

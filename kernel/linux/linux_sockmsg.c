@@ -215,7 +215,7 @@ file_nowait(struct file *fp)
 }
 
 static int64_t
-send_hdr(struct file *fp, const struct linux_msghdr *umsg, int flags)
+send_hdr(struct file *fp, struct linux_msghdr *umsg, int flags)
 {
 	struct socket *so = file_socket(fp);
 	struct sockctl ctl = {0};
@@ -297,8 +297,11 @@ receive_hdr(struct file *fp, struct linux_msghdr *umsg, int flags)
 	return ((flags & MSG_TRUNC) != 0 && so->so_type != SOCK_STREAM ? len : size);
 }
 
-int64_t
-sys_sendmsg(int fd, const struct linux_msghdr *umsg, int flags)
+typedef int64_t msg_fn(struct file *fp, struct linux_msghdr *umsg, int flags);
+
+/* One message, by send_hdr or receive_hdr. */
+static int64_t
+one_message(int fd, struct linux_msghdr *umsg, int flags, msg_fn *fn)
 {
 	struct socket *so;
 	struct file *fp;
@@ -307,24 +310,21 @@ sys_sendmsg(int fd, const struct linux_msghdr *umsg, int flags)
 
 	if (error != 0)
 		return (-error);
-	result = send_hdr(fp, umsg, flags);
+	result = fn(fp, umsg, flags);
 	fdrop(fp);
 	return (result);
 }
 
 int64_t
+sys_sendmsg(int fd, struct linux_msghdr *umsg, int flags)
+{
+	return (one_message(fd, umsg, flags, send_hdr));
+}
+
+int64_t
 sys_recvmsg(int fd, struct linux_msghdr *umsg, int flags)
 {
-	struct socket *so;
-	struct file *fp;
-	int64_t result;
-	int error = socket_get(fd, &fp, &so);
-
-	if (error != 0)
-		return (-error);
-	result = receive_hdr(fp, umsg, flags);
-	fdrop(fp);
-	return (result);
+	return (one_message(fd, umsg, flags, receive_hdr));
 }
 
 /* --- bytes alone ------------------------------------------------------------------------------ */

@@ -63,6 +63,19 @@ position_out(struct file *fp, int64_t *upos, uint64_t pos)
 	return (0);
 }
 
+/* The end of a transfer, with what it moved or the errno negated: positions told, files let go. */
+static int64_t
+finish(struct file *in, int64_t *uin, uint64_t inpos, struct file *out, int64_t *uout,
+       uint64_t outpos, int64_t result)
+{
+	if (result > 0 &&
+	    (position_out(in, uin, inpos) != 0 || position_out(out, uout, outpos) != 0))
+		result = -EFAULT;
+	fdrop(in);
+	fdrop(out);
+	return (result);
+}
+
 /*
  * Move up to len bytes from in at *inpos to out at *outpos. In is read, and what it gives is written
  * to out; but when in forgets what is read, out is a pipe that takes a page's worth. A pipe that is
@@ -119,14 +132,7 @@ sys_sendfile(int out_fd, int in_fd, int64_t *upos, uint64_t len)
 	if (error == 0)
 		error = sendfile_check(in, out, len);
 	result = error != 0 ? -error : transfer(in, &inpos, out, &outpos, len, false);
-	if (result > 0) {
-		position_out(out, NULL, outpos);
-		if (position_out(in, upos, inpos) != 0)
-			result = -EFAULT;
-	}
-	fdrop(in);
-	fdrop(out);
-	return (result);
+	return (finish(in, upos, inpos, out, NULL, outpos, result));
 }
 
 static int
@@ -166,12 +172,7 @@ sys_splice(int in_fd, int64_t *uin, int out_fd, int64_t *uout, uint64_t len, uin
 	result = error != 0
 		     ? -error
 		     : transfer(in, &inpos, out, &outpos, len, (flags & SPLICE_F_NONBLOCK) != 0);
-	if (result > 0 &&
-	    (position_out(in, uin, inpos) != 0 || position_out(out, uout, outpos) != 0))
-		result = -EFAULT;
-	fdrop(in);
-	fdrop(out);
-	return (result);
+	return (finish(in, uin, inpos, out, uout, outpos, result));
 }
 
 int64_t
@@ -272,10 +273,5 @@ sys_copy_file_range(int in_fd, int64_t *uin, int out_fd, int64_t *uout, uint64_t
 	if (error == 0)
 		error = copy_check(in, inpos, out, outpos, &len);
 	result = error != 0 ? -error : transfer(in, &inpos, out, &outpos, len, false);
-	if (result > 0 &&
-	    (position_out(in, uin, inpos) != 0 || position_out(out, uout, outpos) != 0))
-		result = -EFAULT;
-	fdrop(in);
-	fdrop(out);
-	return (result);
+	return (finish(in, uin, inpos, out, uout, outpos, result));
 }

@@ -29,7 +29,6 @@ class Stage:
 class Fault:
     """The fault that is being followed, and what is known of it."""
 
-    number: int = 0
     thread: int = 0
     va: int = 0
     fs: int = 0  # its struct faultstate
@@ -315,7 +314,6 @@ def fault_next(args: list[str]) -> None:
     if stage is None:
         print("the machine stopped elsewhere: no such fault came (`backtrace')")
         return
-    current.number += 1
     current.thread = number(machine.pcpu()["pc_curthread"])
     current.va = fault_address()
     current.fs = 0

@@ -4,7 +4,6 @@ that answer with one line when something is wrong."""
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 from pathlib import Path
 from typing import Iterator, Optional
 
@@ -103,12 +102,6 @@ def lists(head: gdb.Value, link: str, what: str) -> Iterator[gdb.Value]:
     return chain(head["lh_first"], f"{link}.le_next", what)
 
 
-@lru_cache(maxsize=None)
-def constant(name: str) -> int:
-    """An enumerator's, or (with -g3 only) a macro's value."""
-    return number(evaluate(name))
-
-
 def flags(value: int, names: dict[int, str]) -> str:
     """Set bits by name."""
     text = [name for bit, name in names.items() if value & bit]
@@ -186,19 +179,6 @@ class Command(gdb.Command):
             raise gdb.GdbError(f"{self.name}: {problem}") from None
         except (gdb.error, gdb.MemoryError) as error:
             raise gdb.GdbError(f"{self.name}: {error}") from None
-
-
-class Alias(Command):
-    """The same by a name that people try first."""
-
-    def __init__(self, name: str, of: type[Command]) -> None:
-        self.name = name
-        self.target = of
-        self.__doc__ = f"The same as `{of.name}'.\n\n{of.__doc__}"
-        super().__init__()
-
-    def run(self, args: list[str]) -> None:
-        self.target.run(self, args)  # type: ignore[arg-type]
 
 
 def command(cls: type[Command]) -> type[Command]:

@@ -100,16 +100,13 @@ GARBAGE = ["vm", "vm nonsense", "vm map 999", "vm map x y", "vm entry", "vm entr
 
 @pytest.mark.parametrize("where", ["before the first instruction", "kmain", "kernel", "user"])
 def test_no_command_fails_badly(where: str, tmp_path: Path) -> None:
-    to = {"before the first instruction": [], "kmain": UP,
-          "kernel": UP + ["hbreak linux_syscall", "continue", "delete"],
-          "user": UP + ["fault next pid 1", "fault finish", "hbreak *main", "continue", "delete"]}
-    start = to[where]
-    if where == "user":
-        start = UP + [f"add-symbol-file {TREE}/build/user/hello", "hbreak main", "continue",
-                      "delete"]
+    start = {"before the first instruction": [], "kmain": UP,
+             "kernel": UP + ["hbreak linux_syscall", "continue", "delete"],
+             "user": UP + [f"add-symbol-file {TREE}/build/user/hello", "hbreak main", "continue",
+                           "delete"]}[where]
     output = session(start + EVERYWHERE + GARBAGE, "/bin/hello", tmp_path=tmp_path)
     for command in GARBAGE:
-        if command not in ("dmesg -1",):
+        if command != "dmesg -1":
             assert re.search(re.escape(f"(gdb) {command}") + r"\n(error:|.*→)", output), command
 
 

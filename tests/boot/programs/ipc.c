@@ -3,6 +3,8 @@
  * named on the command line prints what it sees: the same on the host and in Quire.
  */
 #define _GNU_SOURCE
+#include "tell.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -872,10 +874,7 @@ signals(void)
 	close(ep);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct test_case cases[] = {
     {"pipes", pipes},     {"capacity", capacity},
     {"broken", broken},   {"many", many},
     {"fifos", fifos},     {"polls", polls},
@@ -888,12 +887,5 @@ static const struct {
 int
 main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
-			if (strcmp(argv[i], cases[c].name) == 0) {
-				printf("--- %s\n", argv[i]);
-				cases[c].run();
-				fflush(stdout);
-			}
-	return (0);
+	return (run_cases(argc, argv, cases, sizeof(cases) / sizeof(cases[0])));
 }

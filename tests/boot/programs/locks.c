@@ -3,6 +3,8 @@
  * argv[1]: a folder to work in.
  */
 #define _GNU_SOURCE
+#include "tell.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,20 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define T(call) tell(#call, (long)(call))
-
 static int fd;
 static volatile int *shared; /* what parent and child tell each other */
-
-static void
-tell(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: errno %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, result);
-	fflush(stdout);
-}
 
 static int
 lock(int file, int command, int type, long start, long len)
@@ -54,26 +44,6 @@ ask(int command, int type, long start, long len)
 		       : fl.l_pid < 0        ? "none"
 					     : "other");
 	fflush(stdout);
-}
-
-/* Run fn in a child and wait for its end. */
-static void
-apart(const char *name, void (*fn)(void))
-{
-	int status;
-	pid_t pid;
-
-	printf("--- %s\n", name);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		fn();
-		fflush(stdout);
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	if (status != 0)
-		printf("status %x\n", status);
 }
 
 static void

@@ -3,6 +3,8 @@
  * Quire must print the same. argv[1]: a folder to work in.
  */
 #define _GNU_SOURCE
+#include "tell.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,19 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define T(call) tell(#call, (long)(call))
-#define PAGE    4096l
+#define PAGE 4096l
 enum { SEAL_FUTURE_WRITE = 16 };
 enum { KEEP_SIZE = 1, PUNCH_HOLE = 2, ZERO_RANGE = 16 };
-
-static void
-tell(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: errno %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, result);
-}
 
 static void *
 map(int fd, int prot, int flags)

@@ -3,6 +3,8 @@
  * print the same. argv[1]: a folder to work in.
  */
 #define _GNU_SOURCE
+#include "tell.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,17 +25,6 @@ struct statx {
 	unsigned short stx_mode, pad2;
 	unsigned long stx_ino, stx_size, rest[26];
 };
-
-#define T(call) tell(#call, (long)(call))
-
-static void
-tell(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: errno %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, result);
-}
 
 static int
 touch(const char *path)

@@ -4,6 +4,8 @@
  * a setuid copy of it says.
  */
 #define _GNU_SOURCE
+#include "tell.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -18,19 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define T(call) tell(#call, (long)(call))
-#define USER    1000u
-#define OTHER   1001u
-#define GROUP   2000u
-
-static void
-tell(const char *what, long result)
-{
-	if (result < 0)
-		printf("%s: errno %d\n", what, errno);
-	else
-		printf("%s: %ld\n", what, result);
-}
+#define USER  1000u
+#define OTHER 1001u
+#define GROUP 2000u
 
 static void
 ids(void)
@@ -69,25 +61,6 @@ touch(const char *path)
 	int fd = open(path, O_CREAT | O_WRONLY | O_EXCL, 0644);
 
 	return (fd < 0 ? fd : close(fd));
-}
-
-/* Run fn in a child, so that what it gives up is not lost. */
-static void
-apart(const char *name, void (*fn)(void))
-{
-	int status;
-	pid_t pid;
-
-	printf("--- %s\n", name);
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		fn();
-		fflush(stdout);
-		_exit(3);
-	}
-	waitpid(pid, &status, 0);
-	printf("--- ended %x\n", status);
 }
 
 static void

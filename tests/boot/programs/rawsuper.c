@@ -3,6 +3,8 @@
  * munmap, mprotect, mlock and fork of parts. Prints a line for each thing that is not as it should
  * be.
  */
+#include "gauges.h"
+
 #include "../../../drivers/testdev_ioctl.h"
 
 #include <errno.h>
@@ -31,23 +33,6 @@ static int dev, scratch, wrong;
 		}                                                    \
 	} while (0)
 
-/* A number of /proc/quire/stats. */
-static long
-count(const char *name)
-{
-	static char text[16384];
-	int fd = open("/proc/quire/stats", O_RDONLY);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	char key[64], *at;
-
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	snprintf(key, sizeof(key), "\n%s ", name);
-	at = strstr(text, key); /* not the first line */
-	EXPECT(at != NULL);
-	return (at != NULL ? atol(at + strlen(key)) : 0);
-}
-
 static long
 faults(void)
 {
@@ -73,19 +58,19 @@ map(int prot)
 static void
 test_whole(void)
 {
-	long supers = count("superpages_entered"), stores, before;
+	long supers = (long)stat_of("superpages_entered"), stores, before;
 	uint8_t *p = map(PROT_READ | PROT_WRITE);
 
-	stores = count("pte_writes");
+	stores = (long)stat_of("pte_writes");
 	before = faults();
 	for (size_t i = 0; i < TESTBLOCK_PAGES; i++)
 		p[i * PAGE] = (uint8_t)i;
 	EXPECT(faults() == before + 1);
-	EXPECT(count("superpages_entered") == supers + 2);
-	EXPECT(count("pte_writes") <= stores + 8); /* and what the counting takes */
+	EXPECT((long)stat_of("superpages_entered") == supers + 2);
+	EXPECT((long)stat_of("pte_writes") <= stores + 8); /* and what the counting takes */
 	for (size_t i = 0; i < SP; i++)
 		EXPECT(p[i * PAGE] == (uint8_t)(SP + i) && p[(SP + i) * PAGE] == (uint8_t)(SP + i));
-	EXPECT(count("pages_busied") == 0);
+	EXPECT((long)stat_of("pages_busied") == 0);
 	munmap(p, BYTES);
 }
 
@@ -112,18 +97,18 @@ static void
 test_parts(void)
 {
 	struct testdev_range range = {5, 5};
-	long demotions = count("superpages_demoted");
+	long demotions = (long)stat_of("superpages_demoted");
 	uint8_t *p = map(PROT_READ | PROT_WRITE);
 
 	memset(p, 0, BYTES);
 	for (size_t i = 0; i < SP; i++)
 		p[i * PAGE] = (uint8_t)i;
 	EXPECT(probe(p + 7 * PAGE, 1) == 7);
-	EXPECT(count("superpages_demoted") == demotions);
+	EXPECT((long)stat_of("superpages_demoted") == demotions);
 	EXPECT(mprotect(p + 10 * PAGE, 5 * PAGE, PROT_READ) == 0);
-	EXPECT(count("superpages_demoted") == demotions + 1);
+	EXPECT((long)stat_of("superpages_demoted") == demotions + 1);
 	EXPECT(munmap(p + (SP + 20) * PAGE, 3 * PAGE) == 0);
-	EXPECT(count("superpages_demoted") == demotions + 2);
+	EXPECT((long)stat_of("superpages_demoted") == demotions + 2);
 	EXPECT(probe(p + 12 * PAGE, 0) == 12);
 	EXPECT(probe(p + 12 * PAGE, 1) == REFUSED);
 	EXPECT(probe(p + 15 * PAGE, 1) == 15);
@@ -141,7 +126,7 @@ test_parts(void)
 static void
 test_locked(void)
 {
-	long tables = count("pt_pages");
+	long tables = (long)stat_of("pt_pages");
 	uint8_t *p = map(PROT_READ | PROT_WRITE);
 
 	EXPECT(mlock(p, BYTES) == 0);
@@ -150,18 +135,18 @@ test_locked(void)
 	EXPECT(munmap(p + 3 * PAGE, PAGE) == 0);
 	EXPECT(p[9 * PAGE] == 9);
 	munmap(p, BYTES);
-	EXPECT(count("pt_pages") == tables);
+	EXPECT((long)stat_of("pt_pages") == tables);
 }
 
 static void
 test_refused(void)
 {
-	long supers = count("superpages_entered");
+	long supers = (long)stat_of("superpages_entered");
 	uint8_t *p = map(PROT_READ);
 
 	EXPECT(madvise(p, BYTES, MADV_NOHUGEPAGE) == 0);
 	EXPECT(p[9 * PAGE] == 9);
-	EXPECT(count("superpages_entered") == supers);
+	EXPECT((long)stat_of("superpages_entered") == supers);
 	munmap(p, BYTES);
 }
 
@@ -177,14 +162,14 @@ main(void)
 		return (1);
 	}
 	for (int round = 0; round < 2; round++) { /* the second must leave nothing behind */
-		objects = count("objects");
-		bytes = count("kmalloc_bytes");
+		objects = (long)stat_of("objects");
+		bytes = (long)stat_of("kmalloc_bytes");
 		test_whole();
 		test_parts();
 		test_locked();
 		test_refused();
 	}
-	EXPECT(count("objects") == objects);
-	EXPECT(count("kmalloc_bytes") == bytes);
+	EXPECT((long)stat_of("objects") == objects);
+	EXPECT((long)stat_of("kmalloc_bytes") == bytes);
 	return (wrong);
 }

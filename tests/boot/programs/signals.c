@@ -3,6 +3,8 @@
  * Linux and here: the output is the same.
  */
 #define _GNU_SOURCE
+#include "tell.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -27,24 +29,6 @@
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1u << 31)
 #endif
-
-static void
-say(const char *what, long result)
-{
-	printf("%s: %ld\n", what, result);
-	fflush(stdout);
-}
-
-/* A call that may fail: what it returned, and errno then. */
-static void
-call(const char *what, long result)
-{
-	if (result == -1)
-		printf("%s: -1 %s\n", what, strerror(errno));
-	else
-		printf("%s: %ld\n", what, result);
-	fflush(stdout);
-}
 
 static int
 run_child(void (*fn)(void))

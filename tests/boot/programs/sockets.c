@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "gauges.h"
+#include "tell.h"
 
 static void *volatile bad = (void *)8;
 static char block[1 << 20];
@@ -702,10 +703,7 @@ leaks(void)
 	       stat_of("pipe_pages"), stat_of("socket_bytes"));
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct test_case cases[] = {
     {"create", create},   {"stream", stream},           {"shutdowns", shutdowns},
     {"names", names},     {"connections", connections}, {"datagrams", datagrams},
     {"options", options}, {"rights", rights},           {"several", several},
@@ -715,12 +713,5 @@ static const struct {
 int
 main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
-			if (strcmp(argv[i], cases[c].name) == 0) {
-				printf("--- %s\n", argv[i]);
-				cases[c].run();
-				fflush(stdout);
-			}
-	return (0);
+	return (run_cases(argc, argv, cases, sizeof(cases) / sizeof(cases[0])));
 }

@@ -3,6 +3,8 @@
  * here: the output is the same.
  */
 #define _GNU_SOURCE
+#include "tell.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -27,23 +29,6 @@ note(int sig, siginfo_t *info, void *uc)
 	(void)uc;
 	last = *info;
 	count++;
-}
-
-static void
-say(const char *what, long result)
-{
-	printf("%s: %ld\n", what, result);
-	fflush(stdout);
-}
-
-static void
-call(const char *what, long result)
-{
-	if (result == -1)
-		printf("%s: -1 %s\n", what, strerror(errno));
-	else
-		printf("%s: %ld\n", what, result);
-	fflush(stdout);
 }
 
 static void
