@@ -1,6 +1,6 @@
 /*
- * The one ACPI table that start-up needs: the MADT, which says where the IOAPIC is and how the ISA
- * interrupts are wired to it. Read here because the boot page tables show all of the firmware's
+ * The one ACPI table that start-up needs: the MADT, which says what processors there are, where the
+ * IOAPIC is and how the ISA interrupts are wired to it. Read here because the boot page tables show all of the firmware's
  * memory. Each table is believed only as far as its length and checksum go; without any, what is
  * usual holds.
  */
@@ -12,7 +12,8 @@
 #define BIOS_END  0x100000ul
 #define IOAPIC_PA 0xfec00000ul
 
-enum { MADT_IOAPIC = 1, MADT_OVERRIDE = 2 };
+enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_X2APIC = 9 };
+#define MADT_ENABLED 1u
 
 struct rsdp {
 	char signature[8];
@@ -39,6 +40,17 @@ struct madt {
 	struct table head;
 	uint32_t lapic, flags;
 	uint8_t entries[];
+} __packed;
+
+struct madt_lapic {
+	uint8_t type, length, acpi_id, apic_id;
+	uint32_t flags;
+} __packed;
+
+struct madt_x2apic {
+	uint8_t type, length;
+	uint16_t reserved;
+	uint32_t apic_id, flags, acpi_id;
 } __packed;
 
 struct madt_ioapic {
@@ -119,13 +131,26 @@ find_table(const char *signature)
 }
 
 static void
+add_cpu(uint32_t apic_id, uint32_t flags)
+{
+	if ((flags & MADT_ENABLED) != 0 && bootinfo.ncpus < BOOT_MAX_CPUS)
+		bootinfo.apic_ids[bootinfo.ncpus++] = apic_id;
+}
+
+static void
 parse_entry(const uint8_t *p)
 {
+	const struct madt_lapic *l = (const void *)p;
+	const struct madt_x2apic *x = (const void *)p;
 	const struct madt_ioapic *io = (const void *)p;
 	const struct madt_override *o = (const void *)p;
 
 	if (p[0] == MADT_IOAPIC && p[1] >= sizeof(*io) && io->gsi_base == 0)
 		bootinfo.ioapic_pa = io->address;
+	else if (p[0] == MADT_LAPIC && p[1] >= sizeof(*l))
+		add_cpu(l->apic_id, l->flags);
+	else if (p[0] == MADT_X2APIC && p[1] >= sizeof(*x))
+		add_cpu(x->apic_id, x->flags);
 	else if (p[0] == MADT_OVERRIDE && p[1] >= sizeof(*o) && o->irq < nitems(bootinfo.irq))
 		bootinfo.irq[o->irq] = (struct boot_irq){
 		    .gsi = o->gsi, .low = (o->flags & 3) == 3, .level = (o->flags >> 2 & 3) == 3};

@@ -8,6 +8,7 @@
 #include "kern/types.h"
 
 #define BOOT_MAX_MEM     64 /* ranges kept of the memory map; more are ignored with a warning */
+#define BOOT_MAX_CPUS    64 /* processors noted; more are ignored */
 #define BOOT_CMDLINE_MAX 8192 /* bytes with the NUL; a longer one is cut with a warning */
 
 struct boot_mem {
@@ -32,6 +33,8 @@ struct bootinfo {
 	/* From ACPI's MADT, or what is usual: the IOAPIC of the ISA interrupts, and how they
 	 * reach it. */
 	uint64_t ioapic_pa;
+	uint32_t ncpus; /* that can be used, the one that boots included; 0: not told */
+	uint32_t apic_ids[BOOT_MAX_CPUS];
 	struct boot_irq {
 		uint32_t gsi; /* input line of the IOAPIC */
 		bool low, level; /* polarity and trigger mode */

@@ -82,6 +82,7 @@ static const struct {
     {"terminals", start_terminals},
     {"initrd", start_initrd},
     {"drivers", drivers_init},
+    {"other processors", mp_start},
 };
 
 /* Without a program there is nothing to do: say so, end as a shell does when it cannot find one. */

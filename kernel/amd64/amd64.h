@@ -33,10 +33,13 @@ struct cpu_features {
 	bool smap, fsgsbase, xsave, avx, x2apic, page1gb, rdrand;
 };
 extern struct cpu_features cpu_features;
-extern struct pcpu pcpu0;
+extern struct pcpu pcpus[MAXCPU];
 
 /* Interrupts and traps enter on this stack from now on. */
 void cpu_set_kstack(uint64_t top);
+/* The calling CPU becomes pc: tables, per-CPU area and features; td is what runs on it. ist: the
+ * ends of its stacks for exceptions that trust no other. */
+void cpu_setup(struct pcpu *pc, struct thread *td, const uint64_t ist[3]);
 
 struct cpuid {
 	uint32_t eax, ebx, ecx, edx;
@@ -75,14 +78,14 @@ rdtsc(void)
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
 	return ((uint64_t)hi << 32 | lo);
 }
-/* The time since the last stamp is that side's (pc_user or pc_system); interrupts are off. */
+/* The time since the last stamp is that side's (pc's pc_user or pc_system); interrupts are off. */
 static inline void
-cpu_stamp(uint64_t *side)
+cpu_stamp(struct pcpu *pc, uint64_t *side)
 {
 	uint64_t now = rdtsc();
 
-	*side += now - pcpu0.pc_stamp;
-	pcpu0.pc_stamp = now;
+	*side += now - pc->pc_stamp;
+	pc->pc_stamp = now;
 }
 #define READ_CR(n)                                                   \
 	({                                                           \
@@ -91,6 +94,7 @@ cpu_stamp(uint64_t *side)
 		cr_;                                                 \
 	})
 #define WRITE_CR(n, v)    __asm__ volatile("movq %0, %%cr" #n : : "r"((uint64_t)(v)) : "memory")
+#define CR4_PGE           (1ul << 7)
 #define MSR_FSBASE        0xc0000100
 #define MSR_KERNEL_GSBASE 0xc0000102
 
@@ -117,6 +121,8 @@ int user_copystr(char *dst, const char *src, size_t size, size_t *len);
 
 /* Every exception and interrupt, and every system call, come here with the frame just saved. */
 void trap(struct trapframe *tf);
+/* A double fault, machine check or NMI, on a stack of its own. */
+void trap_ist(struct trapframe *tf);
 void syscall_trap(struct trapframe *tf);
 /* Before going to user mode: dies if killed, yields if the slice is over; returns with
  * interrupts off. */
@@ -128,7 +134,7 @@ void linux_syscall(struct trapframe *tf);
 
 /* --- thread.c --------------------------------------------------------------------------------- */
 
-/* Sizes the FPU save area and records the initial state. */
+/* Turns the FPU on, on this CPU; the first one sizes the save area and records the initial state. */
 void fpu_init(void);
 /* Bytes of FPU state, and its components (XCR0; 3 where there is no XSAVE). */
 extern size_t fpu_size;
@@ -148,12 +154,46 @@ void sigframe_init(void *fpu_initial);
 /* --- apic.c, timer.c --------------------------------------------------------------------- */
 
 void apic_eoi(void);
+/* This CPU's local APIC, once the first CPU has done apic_init. */
+void lapic_init(void);
+uint32_t apic_id(void);
+/* Interrupt the CPU of that APIC number; how: a vector, or one of the APIC_IPI_*. */
+#define APIC_IPI_NMI  0x400
+#define APIC_IPI_INIT 0x4500
+#define APIC_IPI_SIPI 0x4600 /* + the number of the page to begin at */
+void apic_ipi(uint32_t apic, uint32_t how);
 /* Set the one-shot counter; 0 stops it. Its interrupt is VEC_TIMER. */
 void apic_timer_set(uint32_t ticks);
 uint32_t apic_timer_count(void);
 /* The interrupt of an IRQ line: calls what cpu_irq_register was given. */
 void apic_irq(int irq);
 void timer_interrupt(void);
+
+/* --- shootdown.c ------------------------------------------------------------------------------ */
+
+/* pc_tlb: the CPU runs a thread of pc_curpmap's; a kernel thread, so that translations may go stale
+ * until it comes back; and they have. */
+enum { TLB_ACTIVE, TLB_LAZY, TLB_STALE };
+/*
+ * No CPU remembers a translation of [lo, hi) by pmap on return, nor, if tables are about to be
+ * freed, the way to one. The page tables have changed; interrupts are off (every lock that is waited
+ * for like that lets tlb_poll run, so this cannot deadlock).
+ */
+void tlb_shootdown(struct pmap *pmap, uint64_t lo, uint64_t hi, bool tables);
+/* No CPU has pmap, which is about to be no more, in its CR3. */
+void tlb_forget(struct pmap *pmap);
+/* Do what other CPUs ask of this one. */
+void tlb_poll(void);
+/* This CPU switches to a thread of pmap, or (NULL) to one of the kernel's. */
+void tlb_switch(struct pmap *pmap);
+
+/* --- mp.c, mp_boot.S -------------------------------------------------------------------------- */
+
+/* Start the other CPUs; one that does not answer is left out, with a line. */
+void mp_start(void);
+extern uint8_t mp_boot_start[], mp_boot_end[], mp_boot_args[];
+/* The first C code of another CPU, on the stack of its idle thread. */
+void mp_main(struct pcpu *pc) __noreturn;
 
 /* --- linker.ld, boot/entry.S ------------------------------------------------------------------ */
 
@@ -168,5 +208,7 @@ extern uint8_t ist_stacks[3][IST_SIZE];
 /* Early memory: pages that amd64_mem_init will not give away, not zeroed; physical address. Ends
  * the machine with a line when there is none. */
 uint64_t early_alloc(uint64_t bytes);
+/* n pages with an unmapped guard page below; req: VM_ALLOC_*. NULL: no memory. */
+void *kva_pages_alloc(uint64_t n, int req);
 /* Some part of [pa, pa + len) is RAM of the loader's map. */
 bool is_ram(uint64_t pa, uint64_t len);

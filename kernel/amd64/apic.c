@@ -14,16 +14,21 @@
 #define APIC_BASE_EN  (1ul << 11)
 #define MSR_X2APIC    0x800
 
+#define X2APIC_ICR 0x830
+
 enum {
 	APIC_ID = 0x20,
 	APIC_TPR = 0x80,
 	APIC_EOI = 0xb0,
 	APIC_SPURIOUS = 0xf0,
+	APIC_ICR = 0x300,
+	APIC_ICR_TARGET = 0x310,
 	APIC_LVT_TIMER = 0x320
 };
 enum { APIC_TIMER_INIT = 0x380, APIC_TIMER_COUNT = 0x390, APIC_TIMER_DIV = 0x3e0 };
 enum { DIVIDE_BY_1 = 0xb, LVT_MASKED = 1 << 16, SOFTWARE_ENABLE = 0x100 };
 enum { IOAPIC_VERSION = 1, IOAPIC_REDIR = 0x10 };
+#define ICR_PENDING (1u << 12)
 enum { REDIR_LOW = 1 << 13, REDIR_LEVEL = 1 << 15, REDIR_MASKED = 1 << 16 };
 
 static struct {
@@ -79,7 +84,7 @@ pic_disable(void)
 	outb(0xa1, 0xff);
 }
 
-static void
+void
 lapic_init(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE) | APIC_BASE_EN;
@@ -88,7 +93,8 @@ lapic_init(void)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
 	} else {
 		wrmsr(MSR_APIC_BASE, base);
-		lapic = cpu_mapdev(base & PG_FRAME, 0x1000, VM_MEMATTR_UNCACHED);
+		if (lapic == NULL) /* all CPUs see their own at the same address */
+			lapic = cpu_mapdev(base & PG_FRAME, 0x1000, VM_MEMATTR_UNCACHED);
 		if (lapic == NULL)
 			panic("the local APIC cannot be mapped");
 	}
@@ -115,7 +121,7 @@ apic_init(void)
 int
 cpu_irq_register(int irq, void (*fn)(void *), void *arg)
 {
-	uint32_t id = lapic_read(APIC_ID);
+	uint32_t id = apic_id();
 	const struct boot_irq *line = &bootinfo.irq[irq & 15];
 
 	if (irq < 0 || irq >= (int)nitems(handlers) || line->gsi >= ioapic_lines)
@@ -123,12 +129,37 @@ cpu_irq_register(int irq, void (*fn)(void *), void *arg)
 	handlers[irq].arg = arg;
 	handlers[irq].fn = fn;
 	mtx_lock(&ioapic_mtx);
-	ioapic_write(IOAPIC_REDIR + 2 * line->gsi + 1, lapic != NULL ? id : id << 24);
+	ioapic_write(IOAPIC_REDIR + 2 * line->gsi + 1, id << 24);
 	ioapic_write(IOAPIC_REDIR + 2 * line->gsi, (VEC_IRQ + (uint32_t)irq) |
 						       (line->low ? REDIR_LOW : 0) |
 						       (line->level ? REDIR_LEVEL : 0));
 	mtx_unlock(&ioapic_mtx);
 	return (0);
+}
+
+uint32_t
+apic_id(void)
+{
+	return (lapic != NULL ? lapic_read(APIC_ID) >> 24 : lapic_read(APIC_ID));
+}
+
+/* An xAPIC takes two writes for it, between which none other may come. */
+void
+apic_ipi(uint32_t apic, uint32_t how)
+{
+	uint64_t intr;
+
+	if (lapic == NULL) {
+		wrmsr(X2APIC_ICR, (uint64_t)apic << 32 | how);
+		return;
+	}
+	intr = cpu_intr_disable();
+	lapic_write(APIC_ICR_TARGET, apic << 24);
+	lapic_write(APIC_ICR, how);
+	while ((lapic_read(APIC_ICR) & ICR_PENDING) != 0)
+		__builtin_ia32_pause();
+	if (intr != 0)
+		cpu_intr_enable();
 }
 
 void

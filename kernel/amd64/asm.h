@@ -11,6 +11,8 @@
 
 #define VEC_IRQ      0x20 /* ISA interrupts 0-15 */
 #define VEC_TIMER    0xf0
+#define VEC_KICK     0xf1 /* another CPU has work for the scheduler */
+#define VEC_TLB      0xf2 /* another CPU has changed page tables */
 #define VEC_SPURIOUS 0xff
 #define VEC_SYSCALL  0x100 /* tf_trapno of a system call; no vector */
 
@@ -33,8 +35,14 @@
 #define RFLAGS_AC   0x40000
 
 /* Stacks of the double fault, NMI and machine check: a guard page, then the stack, whose topmost
- * words hold the address of the CPU's struct pcpu. Aligned to their size. */
+ * words hold the address of the CPU's struct pcpu. */
 #define IST_SIZE 16384
+
+/* Below 1 MiB, which nobody else uses: the code that other CPUs start with, and page tables for
+ * it. */
+#define MP_BOOT_PA   0x8000
+#define MP_BOOT_PML4 0x9000
+#define MP_BOOT_END  0xc000
 
 #ifdef __ASSEMBLER__
 /* clang-format off */

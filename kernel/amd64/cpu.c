@@ -1,6 +1,6 @@
 /*
- * The CPU itself: descriptor tables, the stacks of the exceptions that cannot trust the current
- * one, and the features we turn on. Owns the per-CPU area.
+ * A CPU itself: descriptor tables, the stacks of the exceptions that cannot trust the current one,
+ * and the features we turn on. Owns the per-CPU areas.
  */
 #include "amd64/amd64.h"
 #include "kern/machdep.h"
@@ -38,13 +38,17 @@ struct table_register {
 
 enum { IST_NONE, IST_DF, IST_NMI, IST_MCE, IST_COUNT };
 
-/* The guard pages are unmapped by pmap_bootstrap. */
+#define GDT_SIZE (SEL_TSS / 8 + 2)
+
+/* The first CPU's; pmap_bootstrap unmaps their guard pages. */
 uint8_t ist_stacks[IST_COUNT - 1][IST_SIZE] __aligned_to(IST_SIZE);
-struct pcpu pcpu0;
-struct cpu_features cpu_features;
-static struct tss tss;
+struct pcpu pcpus[MAXCPU];
+struct cpu_features cpu_features; /* (c) of all CPUs: those of the first */
+static uint64_t features_cr4; /* (c) */
+static struct tss tsss[MAXCPU];
+static uint64_t gdts[MAXCPU][GDT_SIZE];
 static struct idt_gate idt[256];
-static uint64_t gdt[] = {
+static const uint64_t gdt_proto[GDT_SIZE] = {
     0,
     0x00af9b000000ffff, /* SEL_KCODE */
     0x00cf93000000ffff, /* SEL_KDATA */
@@ -62,30 +66,36 @@ _Static_assert(offsetof(struct trapframe, tf_rsp) == TF_RSP, "asm.h");
 _Static_assert(sizeof(struct trapframe) == TF_SIZE, "asm.h");
 _Static_assert(offsetof(struct pcpu, pc_kstack_top) == 8, "trap.S");
 _Static_assert(offsetof(struct pcpu, pc_scratch) == 16, "trap.S");
+_Static_assert(offsetof(struct pcpu, pc_self) == 24 && offsetof(struct pcpu, pc_cpuid) == 32,
+	       "machine/thread_md.h");
 
 void
 cpu_set_kstack(uint64_t top)
 {
-	pcpu0.pc_kstack_top = top;
-	tss.rsp[0] = top;
+	struct pcpu *pc = pcpu_self();
+
+	pc->pc_kstack_top = top;
+	tsss[pc->pc_cpuid].rsp[0] = top;
 }
 
 static void
-gdt_init(void)
+gdt_init(struct pcpu *pc, const uint64_t *ist)
 {
-	struct table_register gdtr = {sizeof(gdt) - 1, gdt};
-	uint64_t base = (uint64_t)&tss;
+	struct tss *tss = &tsss[pc->pc_cpuid];
+	uint64_t *gdt = gdts[pc->pc_cpuid], base = (uint64_t)tss;
+	struct table_register gdtr = {sizeof(gdt_proto) - 1, gdt};
 
+	memcpy(gdt, gdt_proto, sizeof(gdt_proto));
 	gdt[SEL_TSS / 8] =
-	    (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ul << 40 | (base >> 24 & 0xff) << 56;
+	    (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x89ul << 40 | (base >> 24 & 0xff) << 56;
 	gdt[SEL_TSS / 8 + 1] = base >> 32;
-	tss.iomap_base = sizeof(tss); /* past the limit: user mode reaches no port */
+	tss->iomap_base = sizeof(*tss); /* past the limit: user mode reaches no port */
 	for (int i = IST_DF; i < IST_COUNT; i++) {
 		/* trap_paranoid finds the per-CPU area here. */
-		struct pcpu **top = (struct pcpu **)(ist_stacks[i - 1] + IST_SIZE - 16);
+		struct pcpu **top = (struct pcpu **)(ist[i - 1] - 16);
 
-		*top = &pcpu0;
-		tss.ist[i - 1] = (uint64_t)top;
+		*top = pc;
+		tss->ist[i - 1] = (uint64_t)top;
 	}
 	__asm__ volatile("lgdt %0; pushq %1; leaq 1f(%%rip), %%rax; pushq %%rax; lretq;"
 			 "1: movl %2, %%eax; movl %%eax, %%ss; ltr %w3"
@@ -97,7 +107,6 @@ gdt_init(void)
 static void
 idt_init(void)
 {
-	struct table_register idtr = {sizeof(idt) - 1, idt};
 	uint64_t stub;
 
 	for (int i = 0; i < 256; i++) {
@@ -112,7 +121,6 @@ idt_init(void)
 	idt[8].ist = IST_DF;
 	idt[2].ist = IST_NMI;
 	idt[18].ist = IST_MCE;
-	__asm__ volatile("lidt %0" : : "m"(idtr));
 }
 
 /* Write the instruction 0f 01 op at each place that SMAP_PATCH left. */
@@ -131,8 +139,9 @@ cpu_hwcap2(void)
 	return (cpu_features.fsgsbase ? HWCAP2_FSGSBASE : 0);
 }
 
+/* What the first CPU has; the others are taken to be like it. */
 static void
-features_init(void)
+features_find(void)
 {
 	SET_DECLARE(stac, uint8_t);
 	SET_DECLARE(clac, uint8_t);
@@ -158,7 +167,13 @@ features_init(void)
 		smap_patch(__start_set_stac, __stop_set_stac, 0xcb);
 		smap_patch(__start_set_clac, __stop_set_clac, 0xca);
 	}
-	WRITE_CR(4, cr4);
+	features_cr4 = cr4;
+}
+
+static void
+features_init(void)
+{
+	WRITE_CR(4, features_cr4);
 	WRITE_CR(0, 0x80010033); /* PG WP NE ET MP PE */
 	wrmsr(MSR_PAT, PAT_VALUE);
 }
@@ -173,17 +188,33 @@ syscall_init(void)
 }
 
 void
-cpu_init(void)
+cpu_setup(struct pcpu *pc, struct thread *td, const uint64_t ist[3])
 {
-	gdt_init(); /* before the GS base: it may touch the selector */
-	pcpu0.pc_curthread = &thread0;
-	thread0.td_kstack = boot_stack;
-	wrmsr(MSR_GSBASE, (uint64_t)&pcpu0);
-	cpu_set_kstack((uint64_t)boot_stack_top);
-	idt_init();
+	struct table_register idtr = {sizeof(idt) - 1, idt};
+
+	pc->pc_self = pc;
+	pc->pc_cpuid = (uint32_t)(pc - pcpus);
+	pc->pc_curthread = td;
+	gdt_init(pc, ist); /* before the GS base: it may touch the selector */
+	wrmsr(MSR_GSBASE, (uint64_t)pc);
+	__asm__ volatile("lidt %0" : : "m"(idtr));
 	features_init();
 	syscall_init();
 	fpu_init();
+}
+
+void
+cpu_init(void)
+{
+	uint64_t ist[IST_COUNT - 1];
+
+	for (size_t i = 0; i < nitems(ist); i++)
+		ist[i] = (uint64_t)ist_stacks[i] + IST_SIZE;
+	thread0.td_kstack = boot_stack;
+	idt_init();
+	features_find();
+	cpu_setup(&pcpus[0], &thread0, ist);
+	cpu_set_kstack((uint64_t)boot_stack_top);
 }
 
 /* STI takes effect after the next instruction, so no interrupt is lost between the two. */

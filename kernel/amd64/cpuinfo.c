@@ -42,10 +42,9 @@ put_flags(struct out *o, const char *names, uint32_t bits)
 	}
 }
 
-static int
-cpuinfo_show(char *buf, size_t size)
+static void
+put_cpu(struct out *o, unsigned cpu)
 {
-	struct out o = {buf, size, 0};
 	struct cpuid zero = cpuid(0, 0), one = cpuid(1, 0), ext = cpuid(0x80000001, 0);
 	struct cpuid seven = zero.eax >= 7 ? cpuid(7, 0) : (struct cpuid){0};
 	struct cpuid addr = cpuid(0x80000008, 0);
@@ -57,24 +56,34 @@ cpuinfo_show(char *buf, size_t size)
 		model |= one.eax >> 12 & 0xf0;
 	if (family == 15)
 		family += one.eax >> 20 & 0xff;
-	PUT(&o, "processor\t: 0\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n",
+	PUT(o, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", cpu,
 	    (char *)vendor, family, model);
-	PUT(&o, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %lu.%03lu\n", cpu_name(),
+	PUT(o, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %lu.%03lu\n", cpu_name(),
 	    one.eax & 15, khz / 1000, khz % 1000);
-	PUT(&o, "physical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\napicid\t\t: %u\n",
-	    one.ebx >> 24);
-	PUT(&o, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\nflags\t\t:",
+	PUT(o, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n", cpu_count(),
+	    cpu, cpu_count());
+	PUT(o, "apicid\t\t: %u\n", pcpus[cpu].pc_apic_id);
+	PUT(o, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\nflags\t\t:",
 	    zero.eax);
-	put_flags(&o, one_edx, one.edx);
-	put_flags(&o, ext_edx, ext.edx);
-	put_flags(&o, one_ecx, one.ecx);
-	put_flags(&o, ext_ecx, ext.ecx);
-	put_flags(&o, seven_ebx, seven.ebx);
-	PUT(&o, "\nbogomips\t: %lu.%02lu\nclflush size\t: %u\ncache_alignment\t: %u\n", khz / 500,
+	put_flags(o, one_edx, one.edx);
+	put_flags(o, ext_edx, ext.edx);
+	put_flags(o, one_ecx, one.ecx);
+	put_flags(o, ext_ecx, ext.ecx);
+	put_flags(o, seven_ebx, seven.ebx);
+	PUT(o, "\nbogomips\t: %lu.%02lu\nclflush size\t: %u\ncache_alignment\t: %u\n", khz / 500,
 	    khz / 5 % 100, one.ebx >> 8 & 0xff ? (one.ebx >> 8 & 0xff) * 8 : 64,
 	    one.ebx >> 8 & 0xff ? (one.ebx >> 8 & 0xff) * 8 : 64);
-	PUT(&o, "address sizes\t: %u bits physical, %u bits virtual\n\n", addr.eax & 0xff,
+	PUT(o, "address sizes\t: %u bits physical, %u bits virtual\n\n", addr.eax & 0xff,
 	    addr.eax >> 8 & 0xff);
+}
+
+static int
+cpuinfo_show(char *buf, size_t size)
+{
+	struct out o = {buf, size, 0};
+
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+		put_cpu(&o, cpu);
 	return (o.len);
 }
 SYSCTL(cpuinfo, "/cpuinfo", cpuinfo_show, NULL);

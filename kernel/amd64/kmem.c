@@ -163,19 +163,26 @@ kva_release(uint64_t va, uint64_t len)
 
 /* --- pages at kernel addresses: stacks and large arrays --------------------------------------- */
 
+/* The pages are free only when no CPU knows them by these addresses any more. */
 static void
 kva_unmap_pages(uint64_t va, uint64_t n)
 {
-	for (; n > 0; n--, va += PAGE_SIZE) {
-		vm_page_t m = PHYS_TO_VM_PAGE(pmap_extract(kernel_pmap, va));
+	struct pglist pages = TAILQ_HEAD_INITIALIZER(pages);
+	vm_page_t m;
 
-		pmap_kremove(va, PAGE_SIZE);
+	for (uint64_t i = 0; i < n; i++) {
+		m = PHYS_TO_VM_PAGE(pmap_extract(kernel_pmap, va + ptoa(i)));
+		TAILQ_INSERT_TAIL(&pages, m, plinks);
+	}
+	pmap_kremove(va, ptoa(n));
+	while ((m = TAILQ_FIRST(&pages)) != NULL) {
+		TAILQ_REMOVE(&pages, m, plinks);
 		vm_phys_free(m, 0);
 	}
 }
 
-/* n pages with an unmapped guard page below, which the length of the address range includes. */
-static void *
+/* The length of the address range includes the guard page. */
+void *
 kva_pages_alloc(uint64_t n, int req)
 {
 	uint64_t va = kva_alloc(ptoa(n + 1), PAGE_SIZE), i;

@@ -13,8 +13,7 @@
 #include "kern/trace.h"
 #include "kern/string.h"
 
-#define FLUSH_ALL_PAGES 32 /* beyond this many, reloading CR3 is cheaper than INVLPG for each */
-#define SUPERPAGE_SIZE  ptoa(VM_SUPERPAGE_PAGES)
+#define SUPERPAGE_SIZE ptoa(VM_SUPERPAGE_PAGES)
 
 /*
  * Changes to one pmap's entries that other translations may still hold: the range to flush, and
@@ -58,22 +57,6 @@ entry_pages(int level)
 
 /* --- translations that CPUs remember ---------------------------------------------------------- */
 
-/* Every remembered translation of [lo, hi), and the table pages walked for it, are gone on
- * return. */
-static void
-flush_range(pmap_t pmap, vm_offset_t lo, vm_offset_t hi)
-{
-	if (lo >= hi || (pmap != kernel_pmap && pcpu0.pc_curpmap != pmap))
-		return;
-	TRACE(TR_SHOOTDOWN, lo, hi);
-	if (pmap != kernel_pmap && hi - lo > ptoa(FLUSH_ALL_PAGES)) {
-		WRITE_CR(3, pmap->pm_cr3);
-		return;
-	}
-	for (; lo < hi; lo += PAGE_SIZE)
-		invlpg(lo);
-}
-
 static void
 change_begin(struct pmap_change *c, pmap_t pmap)
 {
@@ -99,7 +82,10 @@ change_flush(struct pmap_change *c)
 {
 	vm_page_t m;
 
-	flush_range(c->pmap, c->lo, c->hi);
+	if (c->hi - c->lo == PAGE_SIZE && TAILQ_EMPTY(&c->free))
+		tlb_shootdown_page(c->pmap, c->lo);
+	else if (c->lo < c->hi)
+		tlb_shootdown(c->pmap, c->lo, c->hi, !TAILQ_EMPTY(&c->free));
 	c->lo = UINT64_MAX;
 	c->hi = 0;
 	while ((m = TAILQ_FIRST(&c->free)) != NULL) {
@@ -681,7 +667,8 @@ upgrade_simple(pmap_t pmap, uint64_t *e, vm_offset_t va, uint64_t new)
 
 	change_begin(&c, pmap);
 	entry_update(&c, e, va, new, 0);
-	flush_range(pmap, c.lo, c.hi);
+	if (c.lo < c.hi)
+		tlb_shootdown_page(pmap, va);
 }
 
 /*
@@ -731,7 +718,7 @@ remove_simple(pmap_t pmap, vm_offset_t va)
 	tpage->pindex--;
 	pmap->pm_resident--;
 	VM_CNT_INC(v_pte_writes);
-	flush_range(pmap, va, va + PAGE_SIZE);
+	tlb_shootdown_page(pmap, va);
 	if ((old & PG_D) != 0)
 		vm_page_dirty(m);
 	pv_remove(pmap, va, m, 1);
@@ -1054,26 +1041,15 @@ pmap_release(pmap_t pmap)
 {
 	vm_page_t m = table_page(pmap->pm_pml4);
 
-	/* A kernel thread may still run on it. */
-	if (pcpu0.pc_curpmap == pmap)
-		pmap_activate(kernel_pmap);
 	/* Tables that a shortage of memory left empty. */
 	pmap_remove(pmap, 0, VM_MAXUSER_ADDRESS);
+	tlb_forget(pmap); /* a kernel thread may still run on it */
 	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && LIST_EMPTY(&pmap->pm_chunks) &&
 		    TAILQ_EMPTY(&pmap->pm_spares),
 		("pmap_release: %lu pages, %lu tables left", pmap->pm_resident, m->pindex));
 	VM_CNT_DEC(v_pt_pages);
 	vm_phys_free(m, 0);
 	pmap->pm_pml4 = NULL;
-}
-
-void
-pmap_activate(pmap_t pmap)
-{
-	if (pcpu0.pc_curpmap == pmap)
-		return;
-	pcpu0.pc_curpmap = pmap;
-	WRITE_CR(3, pmap->pm_cr3);
 }
 
 /* --- contents --------------------------------------------------------------------------------- */
@@ -1116,7 +1092,6 @@ copy_device_page(vm_page_t src, void *to)
 
 	mtx_lock(&window_mtx);
 	pmap_kenter(COPY_WINDOW, src->phys_addr, PAGE_SIZE, PG_NX | PG_ATTR(src->memattr));
-	invlpg(COPY_WINDOW); /* this CPU may remember another's use */
 	copy_page((const void *)COPY_WINDOW, to);
 	pmap_kremove(COPY_WINDOW, PAGE_SIZE);
 	mtx_unlock(&window_mtx);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "amd64/amd64.h"
+#include "kern/trace.h"
 #include "vm/vm_page.h"
 
 #define NPTE             512ul
@@ -25,6 +26,20 @@ static inline uint64_t *
 pte_table(uint64_t entry)
 {
 	return (phys_to_dmap(entry & PG_FRAME));
+}
+
+/* tlb_shootdown of one page of user space, which is what most changes want. */
+static inline void
+tlb_shootdown_page(pmap_t pmap, vm_offset_t va)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* as in shootdown.c */
+	if (__predict_false(__atomic_load_n(&pmap->pm_active, __ATOMIC_RELAXED) !=
+			    1u << cpu_id())) {
+		tlb_shootdown(pmap, va, va + PAGE_SIZE, false);
+		return;
+	}
+	TRACE(TR_SHOOTDOWN, va, va + PAGE_SIZE);
+	invlpg(va);
 }
 
 /* --- pmap_pv.c: all with pmap_mtx held -------------------------------------------------------- */

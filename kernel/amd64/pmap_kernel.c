@@ -64,7 +64,7 @@ pmap_kenter(uint64_t va, uint64_t pa, uint64_t len, uint64_t bits)
 void
 pmap_kremove(uint64_t va, uint64_t len)
 {
-	uint64_t *e, end = va + len, size;
+	uint64_t *e, start = va, end = va + len, size;
 	int level;
 
 	mtx_lock(&pmap_mtx);
@@ -74,8 +74,8 @@ pmap_kremove(uint64_t va, uint64_t len)
 		if (e == NULL)
 			continue;
 		*e = 0;
-		invlpg(va);
 	}
+	tlb_shootdown(kernel_pmap, start, end, false);
 	mtx_unlock(&pmap_mtx);
 }
 

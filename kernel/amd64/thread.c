@@ -37,15 +37,20 @@ void
 fpu_init(void)
 {
 	uint32_t mxcsr = 0x1f80, xcr0;
+	bool first = cpu_id() == 0;
 
 	if (cpu_features.xsave) {
 		xcr0 = XCR0_WANTED & cpuid(0xd, 0).eax;
-		cpu_features.avx = xcr0 >> 2 & 1;
 		__asm__ volatile("xsetbv" : : "c"(0), "a"(xcr0), "d"(0));
-		fpu_size = MIN(cpuid(0xd, 0).ebx, XSAVE_MAX); /* for what XCR0 has on */
-		fpu_features = xcr0;
+		if (first) {
+			cpu_features.avx = xcr0 >> 2 & 1;
+			fpu_size = MIN(cpuid(0xd, 0).ebx, XSAVE_MAX); /* for what XCR0 has on */
+			fpu_features = xcr0;
+		}
 	}
 	__asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
+	if (!first)
+		return;
 	fpu_save(fpu_initial);
 	sigframe_init(fpu_initial);
 }
@@ -127,8 +132,10 @@ cpu_switch(struct thread *from, struct thread *to)
 	thread_set_current(to);
 	if (to->td_proc != NULL) {
 		cpu_set_kstack((uint64_t)to->td_kstack + KSTACK_SIZE);
-		pmap_activate(&to->td_proc->p_vm->vm_pmap);
+		tlb_switch(&to->td_proc->p_vm->vm_pmap);
 		restore_user(&to->td_md);
+	} else {
+		tlb_switch(NULL);
 	}
 	switch_stack(&from->td_md.md_rsp, to->td_md.md_rsp);
 }

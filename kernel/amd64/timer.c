@@ -107,9 +107,9 @@ cpu_now(void)
 void
 cpu_take_times(uint64_t *user, uint64_t *system)
 {
-	struct pcpu *pc = &pcpu0;
+	struct pcpu *pc = pcpu_self();
 
-	cpu_stamp(&pc->pc_system);
+	cpu_stamp(pc, &pc->pc_system);
 	*user = (unsigned __int128)pc->pc_user * ns_per_tsc >> 32;
 	*system = (unsigned __int128)pc->pc_system * ns_per_tsc >> 32;
 	pc->pc_user = pc->pc_system = 0;

@@ -5,7 +5,7 @@
  * GS: in user mode it is the program's; the first thing on the way in from user mode is SWAPGS, the
  * last on the way out too. A double fault, NMI or machine check may strike in between, so these
  * trust neither CS nor the GS base (programs can set that with WRGSBASE) but take it from their own
- * stack; none of the three returns.
+ * stack, and give back what was there. Of the three only an NMI returns.
  */
 #include "asm.h"
 
@@ -95,16 +95,24 @@ trap_paranoid:
 	PUSH_REGS
 	cld
 	CLAC
-	movq %rsp, %rbx
-	orq $IST_SIZE - 1, %rbx
-	movl -15(%rbx), %eax /* the struct pcpu */
-	movl -11(%rbx), %edx
 	movl $MSR_GSBASE, %ecx
+	rdmsr
+	movl %eax, %r12d /* whose it was */
+	movl %edx, %r13d
+	movl TF_SIZE(%rsp), %eax /* the struct pcpu: these stacks always begin at their top */
+	movl TF_SIZE + 4(%rsp), %edx
 	wrmsr
 	movq %rsp, %rdi
 	xorl %ebp, %ebp
-	call trap
-	ud2
+	call trap_ist
+	movl $MSR_GSBASE, %ecx
+	movl %r12d, %eax
+	movl %r13d, %edx
+	wrmsr
+	POP_REGS
+	popq %rdi
+	addq $16, %rsp
+	iretq
 
 /* SYSCALL comes with interrupts off, the user's stack, RIP in RCX and RFLAGS in R11. */
 ENTRY(syscall_entry)

@@ -184,32 +184,56 @@ exception(struct trapframe *tf)
 		trapsignal(e->signal, code, has_address ? tf->tf_rip : 0, e->name);
 }
 
-static uint64_t interrupts[CPU_INTR_ALL + 1]; /* only changed with interrupts off */
+/* Each CPU's, which it alone changes, with interrupts off. */
+static uint64_t interrupts[MAXCPU][CPU_INTR_KINDS];
 
 uint64_t
-cpu_interrupts(int irq)
+cpu_interrupts(unsigned cpu, int kind)
 {
-	return (interrupts[irq]);
+	return (interrupts[cpu][kind]);
 }
 
 static void
 interrupt(uint64_t vector)
 {
-	interrupts[CPU_INTR_ALL]++;
+	uint64_t *count = interrupts[cpu_id()];
+
 	if (vector == VEC_TIMER) {
-		interrupts[CPU_INTR_TIMER]++;
+		count[CPU_INTR_TIMER]++;
 		timer_interrupt();
 	} else if (vector >= VEC_IRQ && vector < VEC_IRQ + 16) {
-		interrupts[vector - VEC_IRQ]++;
+		count[vector - VEC_IRQ]++;
 		apic_irq(vector - VEC_IRQ);
+	} else if (vector == VEC_KICK) {
+		count[CPU_INTR_KICK]++;
+		apic_eoi();
+		sched_kicked();
+	} else if (vector == VEC_TLB) {
+		count[CPU_INTR_TLB]++;
+		apic_eoi();
+		tlb_poll();
+	} else {
+		count[CPU_INTR_SPURIOUS]++; /* which get no EOI */
 	}
-	/* Others are spurious, and those get no EOI. */
+}
+
+/* An NMI may come anywhere, also while its CPU holds any lock: it is counted, unless it is how a
+ * panic on another CPU stops this one. */
+void
+trap_ist(struct trapframe *tf)
+{
+	if (tf->tf_trapno != T_NMI)
+		trap_panic(tf);
+	if (panicking)
+		cpu_stop();
+	interrupts[cpu_id()][CPU_INTR_NMI]++;
 }
 
 void
 user_return(void)
 {
 	struct thread *td = curthread;
+	struct pcpu *pc;
 
 	for (;;) {
 		__asm__ volatile("cli" : : : "memory");
@@ -219,7 +243,8 @@ user_return(void)
 		} else if (td->td_resched) {
 			sched_preempt();
 		} else {
-			cpu_stamp(&pcpu0.pc_system);
+			pc = pcpu_self();
+			cpu_stamp(pc, &pc->pc_system);
 			return;
 		}
 	}
@@ -228,8 +253,10 @@ user_return(void)
 void
 trap(struct trapframe *tf)
 {
+	struct pcpu *pc = pcpu_self();
+
 	if (from_user(tf))
-		cpu_stamp(&pcpu0.pc_user);
+		cpu_stamp(pc, &pc->pc_user);
 	if (tf->tf_trapno < T_EXCEPTIONS)
 		exception(tf);
 	else
@@ -247,9 +274,9 @@ trap(struct trapframe *tf)
 void
 syscall_trap(struct trapframe *tf)
 {
-	if (from_user(tf))
-		cpu_stamp(&pcpu0.pc_user);
-	cpu_stamp(&pcpu0.pc_user);
+	struct pcpu *pc = pcpu_self();
+
+	cpu_stamp(pc, &pc->pc_user);
 	__asm__ volatile("sti" : : : "memory");
 	linux_syscall(tf);
 	user_return();

@@ -148,22 +148,56 @@ show_loadavg(struct text *t, struct proc *p __unused)
 }
 PROC_FILE(loadavg, .path = "loadavg", .type = VREG, .show = show_loadavg);
 
+/* Interrupts of a kind, of all CPUs. */
+static uint64_t
+interrupts_of(int kind)
+{
+	uint64_t n = 0;
+
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+		n += cpu_interrupts(cpu, kind);
+	return (n);
+}
+
+static uint64_t
+interrupts_all(void)
+{
+	uint64_t n = 0;
+
+	for (int kind = 0; kind < CPU_INTR_KINDS; kind++)
+		n += interrupts_of(kind);
+	return (n);
+}
+
+static void
+add_times(struct text *t, const char *name, const struct sched_times *times)
+{
+	text_add(t, "%s %lu 0 %lu %lu 0 0 0 0 0 0\n", name, times->st_user / TICK_NS,
+		 times->st_system / TICK_NS, times->st_idle / TICK_NS);
+}
+
 static void
 show_stat(struct text *t, struct proc *p __unused)
 {
+	struct sched_times all = {0}, one;
 	struct sched_stats s;
-	uint64_t user, system, idle;
 
 	sched_stats(&s);
-	user = s.ss_user / TICK_NS;
-	idle = s.ss_idle / TICK_NS;
-	system = cpu_now() / TICK_NS - MIN(user + idle, cpu_now() / TICK_NS);
-	for (int i = 0; i < 2; i++) /* all, and the only one */
-		text_add(t, "cpu%s %lu 0 %lu %lu 0 0 0 0 0 0\n", i == 0 ? " " : "0", user, system,
-			 idle);
-	text_add(t, "intr %lu", cpu_interrupts(CPU_INTR_ALL));
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
+		one = sched_times(cpu);
+		all.st_user += one.st_user;
+		all.st_system += one.st_system;
+		all.st_idle += one.st_idle;
+	}
+	add_times(t, "cpu ", &all);
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
+		one = sched_times(cpu);
+		text_add(t, "cpu%u", cpu);
+		add_times(t, "", &one);
+	}
+	text_add(t, "intr %lu", interrupts_all());
 	for (int irq = 0; irq < 16; irq++)
-		text_add(t, " %lu", cpu_interrupts(irq));
+		text_add(t, " %lu", interrupts_of(irq));
 	text_add(t, "\nctxt %lu\nbtime %lu\nprocesses %d\n", s.ss_switches,
 		 (clock_wall() - cpu_now()) / 1000000000, pid_last());
 	text_add(t, "procs_running %d\nprocs_blocked 0\n", s.ss_running);
@@ -171,13 +205,41 @@ show_stat(struct text *t, struct proc *p __unused)
 PROC_FILE(stat, .path = "stat", .type = VREG, .show = show_stat);
 
 static void
+add_interrupts(struct text *t, int kind, const char *what)
+{
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+		text_add(t, " %10lu", cpu_interrupts(cpu, kind));
+	text_add(t, "   %s\n", what);
+}
+
+static void
 show_interrupts(struct text *t, struct proc *p __unused)
 {
-	text_add(t, "           CPU0\n");
-	for (int irq = 0; irq < 16; irq++)
-		if (cpu_interrupts(irq) != 0)
-			text_add(t, "%3d: %10lu   IO-APIC\n", irq, cpu_interrupts(irq));
-	text_add(t, "LOC: %10lu   Local timer interrupts\n", cpu_interrupts(CPU_INTR_TIMER));
+	static const struct {
+		int kind;
+		const char *name, *what;
+	} others[] = {
+	    {CPU_INTR_NMI, "NMI", "Non-maskable interrupts"},
+	    {CPU_INTR_TIMER, "LOC", "Local timer interrupts"},
+	    {CPU_INTR_SPURIOUS, "SPU", "Spurious interrupts"},
+	    {CPU_INTR_KICK, "RES", "Rescheduling interrupts"},
+	    {CPU_INTR_TLB, "TLB", "TLB shootdowns"},
+	};
+
+	text_add(t, "    ");
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+		text_add(t, "       CPU%u", cpu);
+	text_add(t, "\n");
+	for (int irq = 0; irq < 16; irq++) {
+		if (interrupts_of(irq) == 0)
+			continue;
+		text_add(t, "%3d:", irq);
+		add_interrupts(t, irq, "IO-APIC");
+	}
+	for (size_t i = 0; i < nitems(others); i++) {
+		text_add(t, "%s:", others[i].name);
+		add_interrupts(t, others[i].kind, others[i].what);
+	}
 }
 PROC_FILE(interrupts, .path = "interrupts", .type = VREG, .show = show_interrupts);
 

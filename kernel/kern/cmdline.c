@@ -8,8 +8,9 @@
 #define MAX_WORDS (BOOT_CMDLINE_MAX / 2) /* one letter and one space each */
 
 /* Whoever reads an option with cmdline_get names it here. */
-static const char *const known[] = {"loglevel", "fb.populate",  "fb.mode", "fb.damage",     "aslr",
-				    "testdev",  "console.size", "trace",   "trace.syscalls"};
+static const char *const known[] = {"loglevel",       "fb.populate", "fb.mode",      "fb.damage",
+				    "aslr",           "testdev",     "console.size", "trace",
+				    "trace.syscalls", "maxcpus"};
 
 static char text[BOOT_CMDLINE_MAX]; /* the words, decoded, each with its NUL */
 static char *words[MAX_WORDS + 1]; /* options, then arguments, then NULL */

@@ -127,7 +127,9 @@ exec_switch(struct proc *p, struct vmspace *vm)
 	p->p_vm = vm;
 	p->p_maxrss = MAX(p->p_maxrss, old->vm_pmap.pm_resident);
 	rw_unlock(&p->p_lock);
+	spinlock_enter(); /* it is this CPU that has it */
 	pmap_activate(&vm->vm_pmap);
+	spinlock_exit();
 	return (old);
 }
 

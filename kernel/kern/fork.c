@@ -110,6 +110,7 @@ thread_fork(struct proc *p, const struct fork_args *args, struct thread **tdp)
 		return (ENOMEM);
 	td->td_sigmask = curthread->td_sigmask;
 	td->td_param = sched_inherit(curthread);
+	td->td_cpumask = curthread->td_cpumask;
 	td->td_timer_slack = curthread->td_timer_slack;
 	td->td_ioprio = curthread->td_ioprio;
 	memcpy(td->td_comm, thread_comm(curthread), sizeof(td->td_comm));

@@ -117,7 +117,7 @@ mtx_lock_slow(struct mtx *m, bool taken)
 	while (!taken && !panicking) {
 		taken = cas(&m->mtx_owner, &owner, (uintptr_t)curthread);
 		KASSERT(taken || owner != (uintptr_t)curthread, ("%s taken twice", m->mtx_name));
-		__builtin_ia32_pause();
+		cpu_spinwait();
 		owner = 0;
 	}
 }

@@ -80,10 +80,28 @@ void cpu_idle(void);
 /* Call fn(arg) on ISA interrupt irq (0-15), with interrupts off. ENXIO: no such line. */
 int cpu_irq_register(int irq, void (*fn)(void *), void *arg);
 
-/* Interrupts so far of ISA line irq (0-15), of the timer, or of all. */
-#define CPU_INTR_TIMER 16
-#define CPU_INTR_ALL   17
-uint64_t cpu_interrupts(int irq);
+/* Interrupts that a CPU took so far, of a kind: ISA lines 0 to 15, and */
+enum {
+	CPU_INTR_TIMER = 16,
+	CPU_INTR_KICK, /* another CPU's scheduler */
+	CPU_INTR_TLB, /* another CPU changed page tables */
+	CPU_INTR_NMI,
+	CPU_INTR_SPURIOUS,
+	CPU_INTR_KINDS
+};
+uint64_t cpu_interrupts(unsigned cpu, int kind);
+
+/* CPUs that run, which are numbered from 0; each sets its bit in cpus_online when it takes
+ * interrupts. */
+unsigned cpu_count(void);
+extern uint32_t cpus_online;
+/* Have another CPU look at its run queue, its timer and what its thread is to see to: it will call
+ * sched_kicked. */
+void cpu_kick(unsigned cpu);
+/* While this one waits with interrupts off: what other CPUs need of it. */
+void cpu_spinwait(void);
+/* For a panic: the other CPUs do nothing any more. */
+void cpu_stop_others(void);
 
 /* Time. Nanoseconds since boot, from the calibrated TSC. */
 uint64_t cpu_now(void);

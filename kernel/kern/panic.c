@@ -17,7 +17,15 @@ panic(const char *fmt, ...)
 	char message[400];
 	va_list ap;
 
+	static unsigned reporter; /* the CPU, + 1 */
+	unsigned nobody = 0;
+
 	cpu_intr_disable();
+	/* One CPU reports; another that panics meanwhile has nothing to add. */
+	if (!__atomic_compare_exchange_n(&reporter, &nobody, cpu_id() + 1, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED) &&
+	    nobody != cpu_id() + 1)
+		cpu_stop();
 	/* A panic while reporting one only ends the machine; one more, not even that. */
 	switch (depth++) {
 	case 0:
@@ -29,6 +37,7 @@ panic(const char *fmt, ...)
 		cpu_stop();
 	}
 	panicking = true;
+	cpu_stop_others();
 	console_panic();
 	va_start(ap, fmt);
 	kvsnprintf(message, sizeof(message), fmt, ap);

@@ -147,5 +147,6 @@ thread_ast(struct thread *td, uint32_t bits)
 		sleepq_wake(td, EINTR);
 	if ((bits & AST_KILL) != 0)
 		sched_hasten(td);
+	sched_notice(td);
 	mtx_unlock(&sched_lock);
 }

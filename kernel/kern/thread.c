@@ -10,7 +10,7 @@
 #include "kern/sleepq.h"
 #include "kern/sysctl.h"
 
-struct thread thread0 = {.td_name = "boot", .td_state = TDS_RUNNING};
+struct thread thread0 = {.td_name = "boot", .td_state = TDS_RUNNING, .td_cpumask = ~0u};
 
 static struct threadq dead = TAILQ_HEAD_INITIALIZER(dead); /* sched_lock */
 static uint64_t nthreads = 1;
@@ -57,6 +57,8 @@ thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg)
 	td->td_fn = fn;
 	td->td_arg = arg;
 	td->td_timer_slack = TIMER_SLACK;
+	td->td_cpu = cpu_id();
+	td->td_cpumask = ~0u;
 	sigqueue_init(&td->td_sigqueue);
 	td->td_sigstack.ss_flags = SS_DISABLE;
 	/* As if it had taken sched_lock and switched away, interrupts having been on. */

@@ -1,6 +1,6 @@
 /*
- * Threads and the scheduler: preemptive round-robin over one run queue, and sleep queues hashed by
- * channel. A thread is the kernel's; a process (proc.h) has one or more of them.
+ * Threads and the scheduler: preemptive round-robin over a run queue for each CPU, and sleep queues
+ * hashed by channel. A thread is the kernel's; a process (proc.h) has one or more of them.
  */
 #pragma once
 
@@ -55,7 +55,9 @@ struct thread {
 	struct callout td_timeout; /* (s) of the sleep */
 	int td_sleep_flags; /* (s) */
 	int td_sleep_result; /* (s) what the sleep returns */
-	bool td_resched; /* (s) its time slice is over */
+	bool td_resched; /* (a) its time slice is over */
+	uint32_t td_cpu; /* (s) it runs there, did last, or is queued there */
+	uint32_t td_cpumask; /* (s) CPUs that it may run on */
 	bool td_hasty; /* (s) goes before others: it is on its way out, or the clock thread */
 	struct schedparam td_param; /* (s) */
 	uint64_t td_runtime; /* (a) ns */
@@ -89,6 +91,13 @@ extern struct thread thread0; /* the boot thread; cpu_init makes it curthread */
 
 /* Set up the scheduler's queues and the idle thread. Nothing may sleep before. */
 void sched_init(void);
+/* The idle thread of another CPU that is about to start, or NULL: no memory. */
+struct thread *sched_cpu_prepare(unsigned cpu);
+/* That CPU has started, with that thread as curthread and interrupts off: it takes part from now
+ * on. */
+void sched_cpu_main(void) __noreturn;
+/* From the interrupt of cpu_kick. */
+void sched_kicked(void);
 /* A new thread that will run fn(arg) on its own stack; not runnable yet, nor (p not NULL) among its
  * process's threads. NULL: no memory. */
 struct thread *thread_create(struct proc *p, const char *name, void (*fn)(void *), void *arg);
@@ -96,6 +105,9 @@ void sched_add(struct thread *td);
 /* Takes effect when td is next made runnable or put on the CPU. */
 void sched_set(struct thread *td, const struct schedparam *param);
 struct schedparam sched_get(struct thread *td);
+/* The CPUs that td may run on, bit i: CPU i. At least one of those there are. */
+void sched_set_cpus(struct thread *td, uint32_t mask);
+uint32_t sched_get_cpus(struct thread *td);
 /* Those of a child that td makes. */
 struct schedparam sched_inherit(struct thread *td);
 /* How long such a thread runs when others wait, ns. */
@@ -110,8 +122,7 @@ void thread_exit(void) __noreturn;
 void thread_reap(void);
 /* What the scheduler counts, since boot. */
 struct sched_stats {
-	uint64_t ss_user,
-	    ss_idle; /* ns of programs, and in which nobody ran; the rest: the kernel */
+	uint64_t ss_idle; /* ns in which nobody ran, of all CPUs together */
 	uint64_t ss_switches;
 	uint32_t ss_load[3]; /* threads that ran or wanted to, averaged over 1, 5, 15 minutes */
 	int ss_running; /* now, curthread included */
@@ -119,6 +130,11 @@ struct sched_stats {
 #define LOAD_SHIFT 11
 #define LOAD_ONE   (1u << LOAD_SHIFT) /* ss_load of one thread */
 void sched_stats(struct sched_stats *s);
+/* ns that a CPU has spent so since boot, but for what its thread has since it was last switched. */
+struct sched_times {
+	uint64_t st_user, st_system, st_idle;
+};
+struct sched_times sched_times(unsigned cpu);
 /* Threads of p, which has timers that count CPU time from now on, look at them (AST_TIMER) now and
  * then. */
 void sched_cputimer(struct proc *p);

@@ -69,7 +69,7 @@ trace_write(enum trace_kind kind, const uint64_t arg[TR_ARGS])
 	__atomic_store_n(&r->tr_seq, 0, __ATOMIC_RELEASE);
 	r->tr_time = cpu_now();
 	r->tr_kind = kind;
-	r->tr_cpu = 0;
+	r->tr_cpu = (uint16_t)cpu_id();
 	r->tr_tid = curthread->td_tid;
 	memcpy(r->tr_arg, arg, sizeof(r->tr_arg));
 	__atomic_store_n(&r->tr_seq, n + 1, __ATOMIC_RELEASE);

@@ -209,49 +209,53 @@ sys_sched_rr_get_interval(int pid, struct linux_timespec *uts)
 	return (COPYOUT(&ts, uts));
 }
 
-/* --- processors: there is one ----------------------------------------------------------------- */
-
-static bool
-thread_exists(int pid)
-{
-	struct thread *td;
-	struct proc *p = proc_find_thread(pid, &td);
-
-	if (p != NULL)
-		proc_thread_rele(p);
-	return (p != NULL);
-}
+/* --- processors ------------------------------------------------------------------------------- */
 
 int64_t
 sys_sched_setaffinity(int pid, uint32_t size, const uint64_t *umask)
 {
 	uint64_t mask = 0;
+	struct thread *td;
+	struct proc *p;
+	int error = 0;
 
 	if (copyin(umask, &mask, MIN(size, sizeof(mask))) != 0)
 		return (-EFAULT);
-	if (!thread_exists(pid))
+	p = proc_find_thread(pid, &td);
+	if (p == NULL)
 		return (-ESRCH);
-	return ((mask & 1) != 0 ? 0 : -EINVAL);
+	mask &= (1ul << cpu_count()) - 1;
+	if (mask == 0)
+		error = EINVAL;
+	else
+		sched_set_cpus(td, (uint32_t)mask);
+	proc_thread_rele(p);
+	return (-error);
 }
 
 int64_t
 sys_sched_getaffinity(int pid, uint32_t size, uint64_t *umask)
 {
-	uint64_t mask = 1;
+	struct thread *td;
+	struct proc *p;
+	uint64_t mask;
 
 	if (size * 8 < 64 || size % sizeof(mask) != 0) /* its bits must fit 32, as in Linux */
 		return (-EINVAL);
-	if (!thread_exists(pid))
+	p = proc_find_thread(pid, &td);
+	if (p == NULL)
 		return (-ESRCH);
+	mask = sched_get_cpus(td);
+	proc_thread_rele(p);
 	return (copyout(&mask, umask, sizeof(mask)) == 0 ? (int64_t)sizeof(mask) : -EFAULT);
 }
 
 int64_t
 sys_getcpu(uint32_t *ucpu, uint32_t *unode)
 {
-	const uint32_t zero = 0;
+	const uint32_t cpu = cpu_id(), zero = 0;
 
-	if (ucpu != NULL && COPYOUT(&zero, ucpu) != 0)
+	if (ucpu != NULL && COPYOUT(&cpu, ucpu) != 0)
 		return (-EFAULT);
 	return (unode != NULL ? COPYOUT(&zero, unode) : 0);
 }

@@ -11,7 +11,8 @@ RW_WRITER, RW_WAITERS, RW_READER = 1, 2, 16
 
 
 def pcpu() -> gdb.Value:
-    return kmem.evaluate("pcpu0")
+    cpu = gdb.selected_thread()
+    return kmem.evaluate(f"pcpus[{cpu.num - 1 if cpu is not None else 0}]")
 
 
 def curthread() -> gdb.Value:

@@ -573,7 +573,7 @@ teardown(void)
 	check_all();
 	for (int p = 0; p < NPMAPS; p++)
 		pmap_release(&pmaps[p]);
-	T_OK(pcpu0.pc_curpmap == kernel_pmap);
+	T_OK(pcpu_self()->pc_curpmap == kernel_pmap);
 	pages_free();
 }
 
@@ -968,7 +968,9 @@ random_place(struct rng *r)
 	vm_pindex_t first, end;
 
 	if (rng_below(r, 3) != 0)
-		at.p = pcpu0.pc_curpmap == kernel_pmap ? 0 : (int)(pcpu0.pc_curpmap - pmaps);
+		at.p = pcpu_self()->pc_curpmap == kernel_pmap
+			   ? 0
+			   : (int)(pcpu_self()->pc_curpmap - pmaps);
 	first = at.w == 0 ? atop(VM_MINUSER_ADDRESS) : 0;
 	end = at.w == NWINDOWS - 1 ? WPAGES - 1 : WPAGES;
 	at.i = rng_below(r, 3) != 0 ? rng_below(r, WBLOCKS) * SP : rng_below(r, WPAGES);
@@ -1108,9 +1110,9 @@ step_accesses(struct rng *r)
 	struct place at;
 	int p;
 
-	if (pcpu0.pc_curpmap == kernel_pmap)
+	if (pcpu_self()->pc_curpmap == kernel_pmap)
 		pmap_activate(&pmaps[0]);
-	p = (int)(pcpu0.pc_curpmap - pmaps);
+	p = (int)(pcpu_self()->pc_curpmap - pmaps);
 	for (int n = 0; n < 8; n++) {
 		at = n % 2 == 0 ? random_place(r) : random_part(r);
 		at.i += rng_below(r, at.n);

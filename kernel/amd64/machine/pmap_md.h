@@ -38,11 +38,12 @@ struct pv_entry;
 struct pv_chunk;
 struct vm_page;
 
-/* Locks: (c) constant  (p) pmap_mtx, one for all pmaps and pv lists: whoever follows a page's list
+/* Locks: (c) constant  (a) atomic  (p) pmap_mtx, one for all pmaps and pv lists: whoever follows a page's list
  * changes the page tables of many pmaps, and whoever changes page tables changes such lists */
 struct pmap {
 	uint64_t *pm_pml4; /* (c) through the direct map */
 	uint64_t pm_cr3; /* (c) */
+	uint32_t pm_active; /* (a) bit i: CPU i may have translations of the user half */
 	uint64_t pm_resident; /* (p) pages mapped in the user half, 4 KiB each */
 	LIST_HEAD(, pv_chunk) pm_chunks; /* (p) those with free pv entries */
 	TAILQ_HEAD(, vm_page) pm_spares; /* (p) a table for each wired superpage (S5) */

@@ -25,15 +25,25 @@ struct thread_md {
 
 struct thread;
 
-/* One for each CPU, at the GS base while in the kernel. Offsets are known to assembly. */
+#define MAXCPU 16 /* more are left alone */
+
+struct tlb_request;
+
+/* One for each CPU, at the GS base while in the kernel. Offsets are known to assembly.
+ * Locks: (c) constant  (k) only that CPU, interrupts off  (a) atomic */
 struct pcpu {
-	struct thread *pc_curthread; /* 0 */
-	uint64_t pc_kstack_top; /* 8: rsp for syscall entry */
-	uint64_t pc_scratch; /* 16: user rsp during syscall entry */
-	struct pmap *pc_curpmap; /* what CR3 holds */
-	uint32_t pc_cpuid;
-	uint64_t pc_stamp; /* TSC when it last went into the kernel, or out, or was asked */
-	uint64_t pc_user, pc_system; /* TSC ticks on either side since it was asked */
+	struct thread *pc_curthread; /* (k) 0 */
+	uint64_t pc_kstack_top; /* (k) 8: rsp for syscall entry */
+	uint64_t pc_scratch; /* (k) 16: user rsp during syscall entry */
+	struct pcpu *pc_self; /* (c) 24 */
+	uint32_t pc_cpuid; /* (c) 32: index in pcpus[] */
+	uint32_t pc_apic_id; /* (c) */
+	struct pmap *pc_curpmap; /* (k) what CR3 holds */
+	uint32_t pc_tlb; /* (a) TLB_*: does it need pc_curpmap's user half now? (shootdown.c) */
+	uint32_t pc_asked; /* (a) bit i: CPU i waits for it to do as pcpus[i].pc_request says */
+	struct tlb_request *pc_request; /* (c) */
+	uint64_t pc_stamp; /* (k) TSC when it last went into the kernel, or out, or was asked */
+	uint64_t pc_user, pc_system; /* (k) TSC ticks on either side since it was asked */
 };
 
 static inline struct thread *
@@ -45,6 +55,24 @@ thread_current(void)
 	return (td);
 }
 #define curthread thread_current()
+
+/* The CPU that this runs on: until the next switch, so interrupts are off, or it does not matter. */
+static inline struct pcpu *
+pcpu_self(void)
+{
+	struct pcpu *pc;
+
+	__asm__ volatile("movq %%gs:24, %0" : "=r"(pc));
+	return (pc);
+}
+static inline unsigned
+cpu_id(void)
+{
+	unsigned id;
+
+	__asm__ volatile("movl %%gs:32, %0" : "=r"(id));
+	return (id);
+}
 
 static inline void
 thread_set_current(struct thread *td)

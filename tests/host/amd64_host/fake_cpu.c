@@ -23,7 +23,9 @@ struct translation {
 };
 
 struct cpu_features cpu_features = {.avx = true};
-struct pcpu pcpu0;
+struct pcpu pcpus[MAXCPU];
+uint32_t cpus_online = 1;
+volatile bool panicking;
 struct pmap kernel_pmap_store;
 struct fake_pmap_counts fake_pmap;
 struct vm_page *fake_ram_pages;
@@ -128,6 +130,19 @@ fake_write_cr3(uint64_t v)
 	cpu_cr3_writes++;
 	cr3 = v;
 	memset(tlb, 0, sizeof(tlb));
+}
+
+/* Only large changes of the kernel's half would want it. */
+void
+fake_write_cr4(uint64_t v)
+{
+	T_FAIL("CR4 is set to %#lx", v);
+}
+
+void
+apic_ipi(uint32_t apic, uint32_t how)
+{
+	T_FAIL("interrupt %#x for CPU %u, and there is one", how, apic);
 }
 
 static vm_size_t

@@ -1,6 +1,6 @@
 /*
- * kernel/amd64/amd64.h for the host: what pmap.c and pmap_pv.c use of it. The instructions go to
- * the CPU of fake_cpu.c, which remembers translations as a real one may.
+ * kernel/amd64/amd64.h for the host: what pmap.c, pmap_pv.c and shootdown.c use of it. The
+ * instructions go to the CPU of fake_cpu.c, which remembers translations as a real one may.
  */
 #pragma once
 
@@ -13,13 +13,37 @@ struct cpu_features {
 };
 extern struct cpu_features cpu_features;
 
+#define MAXCPU 16
 struct pcpu {
+	uint32_t pc_cpuid, pc_apic_id, pc_tlb, pc_asked;
 	struct pmap *pc_curpmap;
 };
-extern struct pcpu pcpu0;
+extern struct pcpu pcpus[MAXCPU];
+extern uint32_t cpus_online;
+static inline struct pcpu *
+pcpu_self(void)
+{
+	return (&pcpus[0]);
+}
+static inline unsigned
+cpu_id(void)
+{
+	return (0);
+}
+#define VEC_TLB 0xf2
+void apic_ipi(uint32_t apic, uint32_t how);
 
+enum { TLB_ACTIVE, TLB_LAZY, TLB_STALE };
+void tlb_shootdown(struct pmap *pmap, uint64_t lo, uint64_t hi, bool tables);
+void tlb_forget(struct pmap *pmap);
+void tlb_poll(void);
+void tlb_switch(struct pmap *pmap);
+
+#define CR4_PGE        (1ul << 7)
+#define READ_CR(n)     0ul
 #define WRITE_CR(n, v) fake_write_cr##n(v)
 void fake_write_cr3(uint64_t v);
+void fake_write_cr4(uint64_t v);
 void invlpg(uint64_t va);
 void zero_page_avx(void *page);
 void copy_page_avx(const void *from, void *to);
