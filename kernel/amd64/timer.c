@@ -96,6 +96,7 @@ timer_init(void)
 	tsc_start = rdtsc();
 	klog(LOG_INFO, "TSC %lu MHz, APIC timer %lu MHz", tsc_hz / 1000000,
 	     s.apic * PIT_HZ / PIT_TICKS / 1000000);
+	sched_clock(cpu_now()); /* what was armed until now, the measuring has undone */
 }
 
 uint64_t
