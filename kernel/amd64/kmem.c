@@ -14,6 +14,7 @@
 
 #define LOW_MEMORY (1ul << 20) /* left to the firmware and to CPUs that start in real mode */
 #define MEMORY_MIN (8ul << 20) /* what must be left beside the initrd */
+#define KVA_POOL   256 /* notes of free addresses that need no memory */
 #define KVA_LARGE  (2ul << 20) /* device memory of this size on is mapped by large pages */
 
 /* Addresses given back by cpu_unmapdev, kept for the next mapping of the same length. */
@@ -27,6 +28,10 @@ static uint32_t nunused;
 static struct mtx kva_mtx = MTX_INITIALIZER("kernel addresses", LR_LEAF); /* the (k) fields: */
 static uint64_t kva_next = KVA_BASE; /* (k) */
 static LIST_HEAD(, kva_range) kva_free = LIST_HEAD_INITIALIZER(kva_free); /* (k) */
+static LIST_HEAD(, kva_range) kva_notes =
+    LIST_HEAD_INITIALIZER(kva_notes); /* (k) of the pool, unused */
+static struct kva_range kva_pool[KVA_POOL]; /* (k) */
+static uint32_t kva_pool_used; /* (k) ever */
 
 /* --- start-up --------------------------------------------------------------------------------- */
 
@@ -124,6 +129,35 @@ amd64_mem_init(void)
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
+/* A note, from the pool as long as that has one: how many there are is nobody's doing, and is not to
+ * show in what kmalloc has given. NULL: no memory. */
+static struct kva_range *
+note_alloc(void)
+{
+	struct kva_range *r;
+
+	mtx_lock(&kva_mtx);
+	r = LIST_FIRST(&kva_notes);
+	if (r != NULL)
+		LIST_REMOVE(r, link);
+	else if (kva_pool_used < nitems(kva_pool))
+		r = &kva_pool[kva_pool_used++];
+	mtx_unlock(&kva_mtx);
+	return (r != NULL ? r : kmalloc(sizeof(*r), 0));
+}
+
+static void
+note_free(struct kva_range *r)
+{
+	if (r < kva_pool || r >= kva_pool + nitems(kva_pool)) {
+		kfree(r);
+		return;
+	}
+	mtx_lock(&kva_mtx);
+	LIST_INSERT_HEAD(&kva_notes, r, link);
+	mtx_unlock(&kva_mtx);
+}
+
 /* 0 when the area is used up: it has 512 GiB. */
 static uint64_t
 kva_alloc(uint64_t len, uint64_t align)
@@ -143,7 +177,7 @@ kva_alloc(uint64_t len, uint64_t align)
 	else
 		kva_next = va + len;
 	mtx_unlock(&kva_mtx);
-	kfree(r);
+	note_free(r);
 	return (va);
 }
 
@@ -151,11 +185,12 @@ kva_alloc(uint64_t len, uint64_t align)
 static void
 kva_release(uint64_t va, uint64_t len)
 {
-	struct kva_range *r = kmalloc(sizeof(*r), 0);
+	struct kva_range *r = note_alloc();
 
 	if (r == NULL)
 		return;
-	*r = (struct kva_range){.va = va, .len = len};
+	r->va = va;
+	r->len = len;
 	mtx_lock(&kva_mtx);
 	LIST_INSERT_HEAD(&kva_free, r, link);
 	mtx_unlock(&kva_mtx);
