@@ -4,7 +4,9 @@
  * An rwlock that is contended is handed over: who lets go of it last gives it to the one that has
  * waited longest (if that is a reader, to all readers up to the first writer). RW_WAITERS is set
  * exactly while somebody is queued, both change under sched_lock only, and newcomers queue behind
- * it; so no release can miss a waiter, and neither readers nor writers starve.
+ * it; so no release can miss a waiter, and neither readers nor writers starve. Where there are many
+ * CPUs a thread looks at the lock for a while before it queues: most are let go sooner than it could
+ * sleep and wake up.
  */
 #include "kern/lock.h"
 #include "kern/machdep.h"
@@ -12,6 +14,7 @@
 #include "kern/sleepq.h"
 
 #define RW_THREAD(word) ((word) & ~(RW_READER - 1))
+#define RW_SPINS        2000 /* looks at a lock before one sleeps */
 
 static inline bool
 cas(uintptr_t *word, uintptr_t *old, uintptr_t new)
@@ -114,6 +117,8 @@ mtx_lock_slow(struct mtx *m, bool taken)
 	uintptr_t owner = 0;
 
 	rank_check(m->mtx_name, m->mtx_rank);
+	if (!taken)
+		lock_waited(m->mtx_name, false);
 	while (!taken && !panicking) {
 		taken = cas(&m->mtx_owner, &owner, (uintptr_t)curthread);
 		KASSERT(taken || owner != (uintptr_t)curthread, ("%s taken twice", m->mtx_name));
@@ -182,6 +187,37 @@ rw_try(struct rwlock *rw, bool write)
 	return (true);
 }
 
+/* Is it worth while to wait for who holds the lock? Not if he sleeps, or others queue. The thread
+ * may be gone by now: what is read of it then is of no consequence. */
+static bool
+rw_soon_free(uintptr_t word)
+{
+	const struct thread *owner = (const struct thread *)RW_THREAD(word);
+
+	if ((word & RW_WAITERS) != 0)
+		return (false);
+	return ((word & RW_WRITER) == 0 ||
+		__atomic_load_n(&owner->td_state, __ATOMIC_RELAXED) == TDS_RUNNING);
+}
+
+static bool
+rw_spin(struct rwlock *rw, bool write)
+{
+	uintptr_t word;
+
+	if (cpu_count() == 1)
+		return (false);
+	for (int i = 0; i < RW_SPINS; i++) {
+		if (rw_try(rw, write))
+			return (true);
+		word = load(&rw->rw_word);
+		if (word != 0 && !rw_soon_free(word))
+			return (false);
+		__builtin_ia32_pause();
+	}
+	return (false);
+}
+
 static void __slow_path
 rw_lock_slow(struct rwlock *rw, bool write)
 {
@@ -191,6 +227,11 @@ rw_lock_slow(struct rwlock *rw, bool write)
 	if (rw_try(rw, write))
 		return;
 	KASSERT(!write || !rw_wowned(rw) || panicking, ("%s taken twice", rw->rw_name));
+	if (rw_spin(rw, write)) {
+		lock_waited(rw->rw_name, false);
+		return;
+	}
+	lock_waited(rw->rw_name, true);
 	mtx_lock(&sched_lock);
 	while (!panicking && !rw_try(rw, write)) {
 		/* It may be let go between the look and this; then word is 0, and there is nobody

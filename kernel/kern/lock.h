@@ -78,6 +78,10 @@ bool rw_locked(const struct rwlock *rw);
 #define rw_assert_wlocked(rw) KASSERT(rw_wowned(rw), ("%s not write-locked", (rw)->rw_name))
 #define rw_assert_locked(rw)  KASSERT(rw_locked(rw), ("%s not locked", (rw)->rw_name))
 
+/* In lock_stats.c: somebody had to wait for a lock of that name, which is constant; he slept, or only
+ * looked at it for a while. */
+void lock_waited(const char *name, bool slept);
+
 /* What curthread holds, as a number that is the same while that is the same (INVARIANTS; else
  * 0). */
 uint64_t locks_held(void);

@@ -220,7 +220,8 @@ void
 vm_page_xunbusy(vm_page_t m)
 {
 	m = vm_page_unit(m);
-	KASSERT(vm_page_xbusied(m), ("page %#lx is not xbusied by this thread", m->phys_addr));
+	KASSERT((m->busy & ~VPB_WAITERS) == ((uintptr_t)curthread | VPB_EXCL),
+		("page %#lx is not xbusied by this thread", m->phys_addr));
 	VM_CNT_DEC(v_busied);
 	if (__predict_false(
 		(__atomic_exchange_n(&m->busy, VPB_UNBUSIED, __ATOMIC_SEQ_CST) & VPB_WAITERS) != 0))
