@@ -106,8 +106,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: faultscale [WORKERS, 1 to %d] [SECONDS]\n", WORKERS_MAX);
 		return (2);
 	}
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
+	shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return (1);
 	one = by_processes(1);

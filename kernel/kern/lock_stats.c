@@ -39,9 +39,9 @@ locks_show(char *buf, size_t size)
 
 	for (size_t i = 0; i < NAMES; i++)
 		if (waits[i].name != NULL)
-			len += ksnprintf(buf + MIN((size_t)len, size), size - MIN((size_t)len, size),
-					 "%-24s %12lu %12lu\n", waits[i].name, waits[i].spun,
-					 waits[i].slept);
+			len += ksnprintf(buf + MIN((size_t)len, size),
+					 size - MIN((size_t)len, size), "%-24s %12lu %12lu\n",
+					 waits[i].name, waits[i].spun, waits[i].slept);
 	return (len);
 }
 SYSCTL(lock_waits, "/quire/locks", locks_show, NULL);
