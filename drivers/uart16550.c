@@ -85,7 +85,10 @@ uart_send(const char *text, size_t len)
 /* --- input ------------------------------------------------------------------------------------ */
 
 static struct tty serial_tty; /* /dev/ttyS0 */
-static int held = -1; /* interrupts off: a character that there was no room for; the next wait */
+/* The interrupt comes on one CPU, a reader who has made room on any. Its rank: what takes input in has
+ * locks of rank LR_LEAF. */
+static struct mtx rx_mtx = MTX_INITIALIZER("com1 input", LR_PHYS);
+static int held = -1; /* rx_mtx: a character that there was no room for; the next wait */
 
 static bool
 uart_deliver(uint16_t c)
@@ -126,19 +129,21 @@ uart_receive(void)
 static void
 uart_intr(void *arg __unused)
 {
+	mtx_lock(&rx_mtx);
 	uart_receive();
+	mtx_unlock(&rx_mtx);
 }
 
 static void
 uart_resume(void)
 {
-	spinlock_enter();
+	mtx_lock(&rx_mtx);
 	if (held >= 0) {
 		uart_receive();
 		if (held < 0)
 			uart_write(UART_IER, IER_RX);
 	}
-	spinlock_exit();
+	mtx_unlock(&rx_mtx);
 }
 
 static struct console_sink uart_sink = {

@@ -142,6 +142,15 @@ tlb_shootdown(pmap_t pmap, vm_offset_t lo, vm_offset_t hi, bool tables)
 		ask(mask & ~self, pmap, lo, hi, tables);
 }
 
+/* IRET serialises, too. */
+void
+cpu_barrier(void)
+{
+	spinlock_enter();
+	tlb_shootdown(kernel_pmap, 0, 0, false);
+	spinlock_exit();
+}
+
 /* --- which page tables a CPU has -------------------------------------------------------------- */
 
 void

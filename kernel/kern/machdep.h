@@ -98,6 +98,9 @@ extern uint32_t cpus_online;
 /* Have another CPU look at its run queue, its timer and what its thread is to see to: it will call
  * sched_kicked. */
 void cpu_kick(unsigned cpu);
+/* All CPUs have passed a memory barrier, and serialised, between the call and the return. No lock
+ * held. */
+void cpu_barrier(void);
 /* While this one waits with interrupts off: what other CPUs need of it. */
 void cpu_spinwait(void);
 /* For a panic: the other CPUs do nothing any more. */

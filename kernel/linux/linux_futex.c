@@ -123,8 +123,7 @@ enum {
 	MEMBARRIER_ALL = 127,
 };
 
-/* With one CPU all threads have passed a barrier when this one runs: whoever ran before was
- * switched out. */
+/* Every other thread has passed a barrier: it has been switched out, or its CPU was interrupted. */
 int64_t
 sys_membarrier(int command, uint32_t flags)
 {
@@ -137,6 +136,7 @@ sys_membarrier(int command, uint32_t flags)
 		return (MEMBARRIER_ALL);
 	case MEMBARRIER_GLOBAL:
 	case MEMBARRIER_GLOBAL_EXPEDITED:
+		cpu_barrier();
 		return (0);
 	case MEMBARRIER_REGISTER_GLOBAL:
 	case MEMBARRIER_REGISTER_PRIVATE:
@@ -145,7 +145,10 @@ sys_membarrier(int command, uint32_t flags)
 		return (0);
 	case MEMBARRIER_PRIVATE:
 	case MEMBARRIER_SYNC_CORE:
-		return ((vm->vm_membarrier & (uint32_t)command << 1) != 0 ? 0 : -EPERM);
+		if ((vm->vm_membarrier & (uint32_t)command << 1) == 0)
+			return (-EPERM);
+		cpu_barrier();
+		return (0);
 	}
 	return (-EINVAL);
 }
