@@ -1,7 +1,7 @@
 # Quire: build, run, test. `make help` lists the targets.
 #
 # Everything made goes to build/. RELEASE=1 leaves the kernel's assertions out and puts that kernel in
-# build/release/; V=1 shows the commands. Builds run in parallel unless -j says otherwise.
+# build/release/; NO_TRACE=1 leaves the trace out, in build/notrace/; V=1 shows the commands. Builds run in parallel unless -j says otherwise.
 
 MAKEFLAGS += --no-builtin-rules
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
@@ -12,7 +12,7 @@ endif
 .DEFAULT_GOAL := all
 
 BUILD := build
-K := $(BUILD)$(if $(RELEASE),/release)
+K := $(BUILD)$(if $(RELEASE),/release)$(if $(NO_TRACE),/notrace)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-6s %s\n' $(1) $(2))
 
@@ -37,7 +37,7 @@ LIBGCC = $(shell $(CC) -print-libgcc-file-name)
 CFLAGS := -std=gnu11 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-O2 -g -fno-omit-frame-pointer -fno-stack-protector -fno-strict-aliasing \
 	-fcf-protection=none -fno-asynchronous-unwind-tables \
-	-Wall -Wextra -Werror $(if $(RELEASE),,-DINVARIANTS) -Ikernel -Ikernel/amd64 -I.
+	-Wall -Wextra -Werror $(if $(RELEASE),,-DINVARIANTS) $(if $(NO_TRACE),-DNO_TRACE) -Ikernel -Ikernel/amd64 -I.
 LDFLAGS := -nostdlib -static --build-id=none --fatal-warnings -z max-page-size=0x1000 \
 	-z noexecstack
 # The kernel's own interfaces (<linux/fb.h>) come after musl's headers.
@@ -88,6 +88,7 @@ test-host: $(BUILD)/.deps
 ## test-boot: boot the kernel and look (PYTEST_ARGS="-k name" picks some)
 test-boot: all test-programs
 	$(Q)$(MAKE) --no-print-directory RELEASE=1 $(BUILD)/release/quire.elf
+	$(Q)$(MAKE) --no-print-directory NO_TRACE=1 $(BUILD)/notrace/quire.elf
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/boot $(PYTEST_ARGS)
 
 test-programs: $(TEST_PROGRAMS)

@@ -7,6 +7,7 @@
 #include "kern/types.h"
 #include "amd64/asm.h"
 #include "amd64/pte.h"
+#include "machine/clock_md.h"
 #include "machine/pmap_md.h"
 #include "machine/thread_md.h"
 
@@ -69,14 +70,6 @@ wrmsr(uint32_t msr, uint64_t v)
 			 :
 			 : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32))
 			 : "memory");
-}
-static inline uint64_t
-rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return ((uint64_t)hi << 32 | lo);
 }
 /* The time since the last stamp is that side's (pc's pc_user or pc_system); interrupts are off. */
 static inline void

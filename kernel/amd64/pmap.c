@@ -772,20 +772,22 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 	   uint32_t flags)
 {
 	uint64_t bits = PG_V | PG_U | PG_ATTR(m->memattr) | protection_bits[prot & VM_PROT_ALL];
-	vm_pindex_t asked = npages;
 
 	KASSERT(((va | npages >> 36) & PAGE_MASK) == 0 && va + ptoa(npages) <= VM_MAXUSER_ADDRESS,
 		("pmap_enter: %lu pages at %#lx", npages, va));
 	bits |= (flags & PMAP_ENTER_WIRED) != 0 ? PG_W : 0;
 	bits |= (m->flags & PG_UNMANAGED) != 0 ? 0 : PG_MANAGED;
+	TRACE(TR_ENTER, va, npages, prot, vm_cnt.v_pte_writes);
 	mtx_lock(&pmap_mtx);
 	if (npages == 1 && enter_simple(pmap, va, m, bits))
 		npages = 0;
 	else
 		npages = enter_all(pmap, va, m, npages, bits, (flags & PMAP_ENTER_NOSUPER) == 0);
 	mtx_unlock(&pmap_mtx);
-	TRACE(TR_ENTER, va, asked, vm_cnt.v_pte_writes, npages, prot);
-	return (npages == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
+	if (npages == 0)
+		return (KERN_SUCCESS);
+	TRACE(TR_LEFT, npages);
+	return (KERN_RESOURCE_SHORTAGE);
 }
 
 /* --- ranges of a map -------------------------------------------------------------------------- */

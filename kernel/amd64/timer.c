@@ -19,8 +19,7 @@
 #define POLL_LIMIT 10000000
 
 static uint64_t tsc_hz; /* (c) */
-static uint64_t tsc_start; /* (c) the boot's zero */
-static uint64_t ns_per_tsc; /* (c) fixed point, 32 bits of fraction */
+uint64_t tsc_start, ns_per_tsc;
 static uint64_t apic_per_ns; /* (c) the same */
 
 struct sample {
@@ -102,7 +101,7 @@ timer_init(void)
 uint64_t
 cpu_now(void)
 {
-	return ((unsigned __int128)(rdtsc() - tsc_start) * ns_per_tsc >> 32);
+	return (clock_now());
 }
 
 void

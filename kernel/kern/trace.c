@@ -1,5 +1,5 @@
 /*
- * The trace's rings; see trace.h.
+ * The trace's ring; see trace.h.
  */
 #include "kern/trace.h"
 #include "kern/log.h"
@@ -16,18 +16,11 @@
 #define LINE_MAX      160 /* bytes of a record's line */
 #define SHOWN         1000ul /* lines of /proc/quire/trace */
 
-/* At the memory's start; whoever reads it from outside goes by this. The records follow a page
- * later. Locks: (c) constant  (a) atomic */
-struct trace_header {
-	char th_magic[8]; /* (c) */
-	uint64_t th_record_size; /* (c) */
-	uint64_t th_records; /* (c) room for so many */
-	uint64_t th_next; /* (a) written ever; the last th_records of them are there */
-};
-
+#ifndef NO_TRACE
 uint32_t trace_mask;
-static struct trace_header *header; /* (c) NULL: none */
-static struct trace_record *records; /* (c) */
+#endif
+struct trace_header *trace_header;
+struct trace_record *trace_records;
 
 uint64_t
 trace_wanted(void)
@@ -42,6 +35,8 @@ trace_wanted(void)
 		     TRACE_MAX);
 		return (0);
 	}
+	while (!powerof2(n))
+		n += n & -n;
 	return (PAGE_SIZE + round_page(n * sizeof(struct trace_record)));
 }
 
@@ -49,30 +44,16 @@ void
 trace_start(void *memory, uint64_t bytes)
 {
 	memset(memory, 0, bytes);
-	header = memory;
-	records = (void *)((char *)memory + PAGE_SIZE);
-	header->th_record_size = sizeof(struct trace_record);
-	header->th_records = (bytes - PAGE_SIZE) / sizeof(struct trace_record);
-	memcpy(header->th_magic, TRACE_MAGIC, sizeof(TRACE_MAGIC));
+	trace_header = memory;
+	trace_records = (void *)((char *)memory + PAGE_SIZE);
+	trace_header->th_record_size = sizeof(struct trace_record);
+	trace_header->th_records = (bytes - PAGE_SIZE) / sizeof(struct trace_record);
+	memcpy(trace_header->th_magic, TRACE_MAGIC, sizeof(TRACE_MAGIC));
+#ifndef NO_TRACE
 	trace_mask = (1u << TR_COUNT) - 1;
 	if (cmdline_get("trace.syscalls") == NULL)
 		trace_mask &= ~TRACE_CALLS;
-}
-
-/* The number is taken first, so that an interrupt in between has a slot of its own. */
-void
-trace_write(enum trace_kind kind, const uint64_t arg[TR_ARGS])
-{
-	uint64_t n = __atomic_fetch_add(&header->th_next, 1, __ATOMIC_RELAXED);
-	struct trace_record *r = &records[n % header->th_records];
-
-	__atomic_store_n(&r->tr_seq, 0, __ATOMIC_RELEASE);
-	r->tr_time = cpu_now();
-	r->tr_kind = kind;
-	r->tr_cpu = (uint16_t)cpu_id();
-	r->tr_tid = curthread->td_tid;
-	memcpy(r->tr_arg, arg, sizeof(r->tr_arg));
-	__atomic_store_n(&r->tr_seq, n + 1, __ATOMIC_RELEASE);
+#endif
 }
 
 /* --- as text ----------------------------------------------------------------------------------- */
@@ -85,8 +66,9 @@ static const struct {
     [TR_STAGE] = {"stage", "dxd"},
     [TR_PAGER_CALL] = {"pager-call", "xsddd"},
     [TR_PAGER_DONE] = {"pager-done", "xddd"},
-    [TR_ENTER] = {"enter", "xdddd"},
-    [TR_FAULT_DONE] = {"fault-done", "dd"},
+    [TR_ENTER] = {"enter", "xddd"},
+    [TR_LEFT] = {"left-out", "d"},
+    [TR_FAULT_DONE] = {"fault-done", "ddd"},
     [TR_MAP] = {"map", "sxx"},
     [TR_SHOOTDOWN] = {"shootdown", "xx"},
     [TR_SWITCH] = {"switch", "dd"},
@@ -118,15 +100,15 @@ record_text(const struct trace_record *r, char *line, size_t size)
 static int
 trace_show(char *buf, size_t size)
 {
-	uint64_t end = header != NULL ? header->th_next : 0;
-	uint64_t n = header != NULL ? MIN(MIN(end, header->th_records), SHOWN) : 0;
+	uint64_t end = trace_header != NULL ? trace_header->th_next : 0;
+	uint64_t n = trace_header != NULL ? MIN(MIN(end, trace_header->th_records), SHOWN) : 0;
 	struct trace_record r;
 	size_t len = 0;
 
 	if (size <= n * LINE_MAX)
 		return ((int)(n * LINE_MAX)); /* and come again */
 	for (uint64_t at = end - n; at < end; at++) {
-		r = records[at % header->th_records];
+		r = trace_records[at % trace_header->th_records];
 		if (r.tr_seq == at + 1) /* else it is being written, or was overwritten meanwhile */
 			len += (size_t)record_text(&r, buf + len, LINE_MAX);
 	}

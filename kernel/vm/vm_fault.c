@@ -348,8 +348,6 @@ static bool __slow_path
 fault_again(struct faultstate *fs, enum fault_result why)
 {
 	VM_CNT_INC(v_fault_restarts);
-	TRACE(TR_STAGE, why == FAULT_WAIT ? TRS_WAIT : TRS_RESTART, (uint64_t)fs->at.object,
-	      fs->at.pindex);
 	if (++fs->restarts > vm_cnt.v_fault_restarts_max)
 		vm_cnt.v_fault_restarts_max = fs->restarts;
 	if (why == FAULT_WAIT)
@@ -374,6 +372,8 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_pa
 	VM_CNT_INC(v_faults);
 	TRACE(TR_FAULT, vaddr, fault_type, (uint64_t)map);
 	while ((r = fault_stages(&fs)) == FAULT_RESTART || r == FAULT_WAIT) {
+		TRACE(TR_STAGE, r == FAULT_WAIT ? TRS_WAIT : TRS_RESTART, (uint64_t)fs.at.object,
+		      fs.at.pindex);
 		if (!fault_again(&fs, r)) {
 			fs.rv = KERN_ABORTED;
 			break;
@@ -386,7 +386,7 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_pa
 		fs.rv = thread_killed() ? KERN_ABORTED : fs.rv;
 	else
 		fs.rv = KERN_SUCCESS;
-	TRACE(TR_FAULT_DONE, (uint64_t)fs.rv, fs.major);
+	TRACE(TR_FAULT_DONE, (uint64_t)fs.rv, fs.major, vm_cnt.v_pte_writes);
 	if (r == FAULT_DONE)
 		vm_fault_count(fs.major);
 	return (fs.rv);

@@ -13,6 +13,6 @@ def pytest_configure() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     for needed in (TREE / "build/quire.elf", TREE / "build/release/quire.elf",
-                   TREE / "build/initrd.cpio", PROGRAMS):
+                   TREE / "build/notrace/quire.elf", TREE / "build/initrd.cpio", PROGRAMS):
         if not needed.exists():
             pytest.exit(f"{needed} is not built; type: make test-boot", 1)

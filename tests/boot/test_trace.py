@@ -83,6 +83,47 @@ def test_overwritten_records_are_counted(tmp_path: Path) -> None:
     check_events(events)
 
 
+def test_a_million_events_lose_none(tmp_path: Path) -> None:
+    """Half a million system calls, each with a beginning and an end."""
+    target = tmp_path / "t.json"
+    result = subprocess.run(
+        [str(TREE / "scripts/run"), "--display", "none", "--trace", str(target), "--mem", "512M",
+         "--append", "trace=2000000 trace.syscalls", "--timeout", "120", "--", "/bin/dd",
+         "if=/dev/zero", "of=/dev/null", "bs=1", "count=250000"],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert result.returncode == 0, result.stderr
+    count, lost = map(int, re.search(r"(\d+) records.* (\d+) lost", result.stderr).groups())
+    assert count > 1_000_000 and lost == 0
+    assert target.read_bytes().count(b'"write"') >= 250_000
+
+
+# --- what it costs -----------------------------------------------------------------------------------
+
+
+def cost(*options: str) -> dict[str, float]:
+    """Instructions of each kind of fault."""
+    found = {}
+    for command, column in ((["micro"], 1), (["--all"], 4)):
+        result = subprocess.run(
+            [str(TREE / "scripts/run"), "--display", "none", "--icount", *options, "--",
+             "/bin/faultbench", *command, "--tsv"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=200)
+        rows = [line.split("\t") for line in result.stdout.splitlines()]
+        found |= {row[0]: float(row[column]) for row in rows
+                  if row[0] in ("anon-write", "anon-read", "file-read", *POLICIES)}
+    assert len(found) == 7, found
+    return found
+
+
+def test_cost_by_instructions(tmp_path: Path) -> None:
+    """Off at most 1% of a fault, on at most 15%, against a kernel that has no trace."""
+    without = cost("--kernel", str(TREE / "build/notrace/quire.elf"))
+    off, on = cost(), cost("--trace", str(tmp_path / "t.json"))
+    for name, base in without.items():
+        assert off[name] <= base * 1.01, (name, base, off[name])
+        assert on[name] <= base * 1.15, (name, base, on[name])
+
+
 def test_text(tmp_path: Path) -> None:
     result = run(tmp_path / "t.json", "/bin/cat", "/proc/quire/trace")
     lines = result.stdout.splitlines()

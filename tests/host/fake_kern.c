@@ -127,13 +127,9 @@ klog(enum log_level level, const char *fmt, ...)
 }
 
 /* Nothing is traced on the host. */
-uint32_t trace_mask;
-
-void
-trace_write(enum trace_kind kind, const uint64_t arg[TR_ARGS])
-{
-	(void)kind, (void)arg;
-}
+uint32_t trace_mask; /* off */
+struct trace_header *trace_header;
+struct trace_record *trace_records;
 
 int
 kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap)

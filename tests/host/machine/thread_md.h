@@ -12,3 +12,9 @@ struct thread_md {
 struct thread;
 extern struct thread *fake_curthread;
 #define curthread fake_curthread
+
+static inline unsigned
+cpu_id(void)
+{
+	return (0);
+}

@@ -7,6 +7,7 @@
 #include "kern/types.h"
 #include "amd64/pte.h"
 #include "machine/pmap_md.h"
+#include "machine/thread_md.h"
 
 struct cpu_features {
 	bool avx;
@@ -24,11 +25,6 @@ static inline struct pcpu *
 pcpu_self(void)
 {
 	return (&pcpus[0]);
-}
-static inline unsigned
-cpu_id(void)
-{
-	return (0);
 }
 #define VEC_TLB 0xf2
 void apic_ipi(uint32_t apic, uint32_t how);
