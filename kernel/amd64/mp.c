@@ -45,6 +45,17 @@ cpu_spinwait(void)
 	tlb_poll();
 }
 
+uint64_t
+vm_cnt_sum(const uint64_t *field)
+{
+	size_t offset = (size_t)((const char *)field - (const char *)&vm_cnt);
+	uint64_t sum = *field;
+
+	for (unsigned i = 0; i < ncpus; i++)
+		sum += *(const uint64_t *)((const char *)&pcpus[i].pc_cnt + offset);
+	return (sum);
+}
+
 /* By NMI: they may have interrupts off. trap_ist sees that the kernel panics. */
 void
 cpu_stop_others(void)

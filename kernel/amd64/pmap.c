@@ -26,11 +26,10 @@ struct pmap_change {
 	struct vm_phys_range range; /* where the last frame's page was found */
 	struct pglist free;
 	vm_prot_t prot; /* change_protect: what stays */
+	struct pv_entry **pv_first; /* of the pv list of what is changed, if that is locked */
 };
 /* Do something to the n entries of one table from e on, which map va and what follows. */
 typedef void change_fn(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level);
-
-struct mtx pmap_mtx = MTX_INITIALIZER("pmap", LR_PMAP);
 
 static const uint64_t protection_bits[] = {
     [VM_PROT_NONE] = PG_NX,
@@ -60,8 +59,9 @@ entry_pages(int level)
 static void
 change_begin(struct pmap_change *c, pmap_t pmap)
 {
-	mtx_assert_owned(&pmap_mtx);
+	mtx_assert_owned(&pmap->pm_mtx);
 	c->pmap = pmap;
+	c->pv_first = NULL;
 	c->lo = UINT64_MAX;
 	c->hi = 0;
 	c->range.size = 0;
@@ -76,7 +76,7 @@ change_note(struct pmap_change *c, vm_offset_t va, uint64_t npages)
 	c->hi = MAX(c->hi, va + ptoa(npages));
 }
 
-/* Flush, and let another pmap be changed next. */
+/* Flush. */
 static void
 change_flush(struct pmap_change *c)
 {
@@ -304,7 +304,7 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 		return (n);
 	if ((taken & PG_D) != 0)
 		pages_dirty(m, pages);
-	pv_remove(c->pmap, va, m, pages);
+	pv_remove(c->pmap, va, m, pages, c->pv_first);
 	return (n);
 }
 
@@ -486,7 +486,7 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 
 	/* For all; what it is not needed for goes back. */
 	if (managed && !((m->flags & PG_BLOCK) != 0 ? pv_insert(c->pmap, va, m, n)
-						    : pv_add(c->pmap, &m->md.pv_list, va, n)))
+						    : pv_add(c->pmap, &m->md.pv_head, va, n)))
 		return (false);
 	for (vm_pindex_t i = 0; i < n; i++, new += PAGE_SIZE) {
 		if (__predict_false(pte[i] != 0) && entry_update(c, &pte[i], va + ptoa(i), new, 0))
@@ -495,7 +495,7 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 		fresh++;
 	}
 	if (managed && fresh < n)
-		pv_remove(c->pmap, va, m, n - fresh);
+		pv_remove(c->pmap, va, m, n - fresh, NULL);
 	c->table->pindex += fresh;
 	c->pmap->pm_resident += fresh;
 	VM_CNT_ADD(v_pte_writes, fresh);
@@ -512,7 +512,7 @@ enter_ram(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 
 	for (i = 0; i < n && pte[i] == 0; i++) {
 		if ((m[i].flags & (PG_BLOCK | PG_UNMANAGED)) != 0 ||
-		    !pv_add(c->pmap, &m[i].md.pv_list, va + ptoa(i), 1))
+		    !pv_add(c->pmap, &m[i].md.pv_head, va + ptoa(i), 1))
 			break;
 		pte[i] = m[i].phys_addr | bits;
 	}
@@ -598,8 +598,8 @@ enter_supers(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, vm
 	n = MIN(n / VM_SUPERPAGE_PAGES, NPTE - PTE_INDEX(va, 1));
 	for (end = e + ((bits & PG_W) != 0 ? 0 : n); e < end && *e == 0; e++) {
 		if ((bits & PG_MANAGED) != 0 &&
-		    (m->md.pv_list != NULL ||
-		     !pv_add(c->pmap, &m->md.pv_list, va, VM_SUPERPAGE_PAGES)))
+		    (m->md.pv_head != 0 ||
+		     !pv_add(c->pmap, &m->md.pv_head, va, VM_SUPERPAGE_PAGES)))
 			break;
 		*e = new;
 		new += SUPERPAGE_SIZE;
@@ -691,7 +691,7 @@ enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 		upgrade_simple(pmap, e, va, new);
 		return (true);
 	}
-	if (!pv_add(pmap, &m->md.pv_list, va, 1))
+	if (!pv_add(pmap, &m->md.pv_head, va, 1))
 		return (false);
 	*e = new;
 	table_page(table)->pindex++;
@@ -721,7 +721,7 @@ remove_simple(pmap_t pmap, vm_offset_t va)
 	tlb_shootdown_page(pmap, va);
 	if ((old & PG_D) != 0)
 		vm_page_dirty(m);
-	pv_remove(pmap, va, m, 1);
+	pv_remove(pmap, va, m, 1, NULL);
 	return (true);
 }
 
@@ -777,13 +777,13 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 		("pmap_enter: %lu pages at %#lx", npages, va));
 	bits |= (flags & PMAP_ENTER_WIRED) != 0 ? PG_W : 0;
 	bits |= (m->flags & PG_UNMANAGED) != 0 ? 0 : PG_MANAGED;
-	TRACE(TR_ENTER, va, npages, prot, vm_cnt.v_pte_writes);
-	mtx_lock(&pmap_mtx);
+	TRACE(TR_ENTER, va, npages, prot, VM_CNT(v_pte_writes));
+	mtx_lock(&pmap->pm_mtx);
 	if (npages == 1 && enter_simple(pmap, va, m, bits))
 		npages = 0;
 	else
 		npages = enter_all(pmap, va, m, npages, bits, (flags & PMAP_ENTER_NOSUPER) == 0);
-	mtx_unlock(&pmap_mtx);
+	mtx_unlock(&pmap->pm_mtx);
 	if (npages == 0)
 		return (KERN_SUCCESS);
 	TRACE(TR_LEFT, npages);
@@ -807,19 +807,19 @@ change_locked(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_p
 static void
 change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
 {
-	mtx_lock(&pmap_mtx);
+	mtx_lock(&pmap->pm_mtx);
 	change_locked(pmap, sva, eva, fn, prot);
-	mtx_unlock(&pmap_mtx);
+	mtx_unlock(&pmap->pm_mtx);
 }
 
 void
 pmap_remove(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 {
 	KASSERT(eva <= VM_MAXUSER_ADDRESS, ("pmap_remove: [%#lx, %#lx)", sva, eva));
-	mtx_lock(&pmap_mtx);
+	mtx_lock(&pmap->pm_mtx);
 	if (eva - sva != PAGE_SIZE || !remove_simple(pmap, sva))
 		change_locked(pmap, sva, eva, change_remove, VM_PROT_NONE);
-	mtx_unlock(&pmap_mtx);
+	mtx_unlock(&pmap->pm_mtx);
 }
 
 void
@@ -841,11 +841,11 @@ pmap_extract(pmap_t pmap, vm_offset_t va)
 	uint64_t *e;
 	int level;
 
-	mtx_lock(&pmap_mtx);
+	mtx_lock(&pmap->pm_mtx);
 	e = pmap_walk(pmap->pm_pml4, va, &level, NULL);
 	if (e != NULL)
 		pa = (*e & PG_FRAME) | (va & ((1ul << LEVEL_SHIFT(level)) - 1));
-	mtx_unlock(&pmap_mtx);
+	mtx_unlock(&pmap->pm_mtx);
 	return (pa);
 }
 
@@ -858,7 +858,7 @@ pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 	int level;
 
 	for (; sva < eva; sva = next) {
-		mtx_lock(&pmap_mtx);
+		mtx_lock(&pmap->pm_mtx);
 		e = pmap_walk(pmap->pm_pml4, sva, &level, NULL);
 		size = 1ul << LEVEL_SHIFT(level); /* of what is absent, too */
 		next = MIN(rounddown2(sva, size) + size, eva);
@@ -867,7 +867,7 @@ pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 		u.super += level > 0 ? n : 0;
 		u.dirty += n > 0 && (*e & PG_D) != 0 ? n : 0;
 		u.referenced += n > 0 && (*e & PG_A) != 0 ? n : 0;
-		mtx_unlock(&pmap_mtx);
+		mtx_unlock(&pmap->pm_mtx);
 	}
 	return (u);
 }
@@ -877,7 +877,7 @@ pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 void
 pmap_page_init(vm_page_t m)
 {
-	m->md.pv_list = NULL;
+	m->md.pv_head = 0;
 }
 
 /* The entry by which pmap maps m at va, and its level; NULL when it does not. For a block the pv
@@ -914,35 +914,37 @@ change_mapping(struct pmap_change *c, vm_offset_t va, vm_page_t m, vm_pindex_t n
 	}
 }
 
-/* fn on every entry that maps some of the n pages from m on, which share a pv list. A pv entry may
- * go with what it stands for, others of the list do not. */
-static void
-change_listed(struct pmap_change *c, vm_page_t m, vm_pindex_t n, change_fn *fn)
-{
-	struct pv_entry *pv, *next;
+/* What to do to the entries that map some of n pages from m on, which share a pv list. */
+struct page_change {
+	vm_page_t m;
+	vm_pindex_t n;
+	change_fn *fn;
+};
 
-	for (pv = *pv_list(m); pv != NULL; pv = next) {
-		next = pv->pv_next;
-		c->pmap = pv_pmap(pv);
-		change_mapping(c, pv_address(pv, m), m, n, fn);
-		change_flush(c);
-	}
+static bool
+change_pv(void *arg, struct pv_entry *pv, struct pv_entry **first)
+{
+	struct page_change *p = arg;
+	struct pmap_change c;
+
+	change_begin(&c, pv_pmap(pv));
+	c.pv_first = first;
+	change_mapping(&c, pv_address(pv, p->m), p->m, p->n, p->fn);
+	change_flush(&c);
+	return (false);
 }
 
 /* fn on every entry that maps m, a page or superpage. */
 static void
 change_page(vm_page_t m, change_fn *fn)
 {
-	vm_pindex_t left = vm_page_unit_pages(m), n;
-	struct pmap_change c;
+	vm_pindex_t left = vm_page_unit_pages(m);
+	struct page_change p = {.m = m, .fn = fn};
 
-	mtx_lock(&pmap_mtx);
-	change_begin(&c, NULL);
-	for (; left > 0; left -= n, m += n) {
-		n = MIN(left, VM_SUPERPAGE_PAGES);
-		change_listed(&c, m, n, fn);
+	for (; left > 0; left -= p.n, p.m += p.n) {
+		p.n = MIN(left, VM_SUPERPAGE_PAGES);
+		pv_foreach(p.m, change_pv, &p);
 	}
-	mtx_unlock(&pmap_mtx);
 }
 
 void
@@ -957,21 +959,24 @@ pmap_remove_write(vm_page_t m)
 	change_page(m, change_clean);
 }
 
-/* Is one of the n pages from m on, which share a pv list, mapped by an entry that has one of
- * bits? */
+/* Is one of n pages from m on, which share a pv list, mapped by an entry with one of these bits? */
+struct page_bits {
+	vm_page_t m;
+	vm_pindex_t n;
+	uint64_t bits;
+};
+
 static bool
-listed_has(vm_page_t m, vm_pindex_t n, uint64_t bits)
+pv_has(void *arg, struct pv_entry *pv, struct pv_entry **first __unused)
 {
-	struct pv_entry *pv;
+	const struct page_bits *b = arg;
 	uint64_t *e;
 	int level;
 
-	for (pv = *pv_list(m); pv != NULL; pv = pv->pv_next) {
-		for (vm_pindex_t i = 0; i < n; i++) {
-			e = entry_of(pv_pmap(pv), pv_address(pv, m + i), m + i, &level);
-			if (e != NULL && (*e & bits) != 0)
-				return (true);
-		}
+	for (vm_page_t m = b->m; m < b->m + b->n; m++) {
+		e = entry_of(pv_pmap(pv), pv_address(pv, m), m, &level);
+		if (e != NULL && (*e & b->bits) != 0)
+			return (true);
 	}
 	return (false);
 }
@@ -981,12 +986,13 @@ static bool
 page_has(vm_page_t m, uint64_t bits)
 {
 	vm_page_t end = m + vm_page_unit_pages(m);
+	struct page_bits b = {.m = m, .bits = bits};
 	bool has = false;
 
-	mtx_lock(&pmap_mtx);
-	for (; m < end && !has; m += VM_SUPERPAGE_PAGES)
-		has = listed_has(m, MIN((vm_pindex_t)(end - m), VM_SUPERPAGE_PAGES), bits);
-	mtx_unlock(&pmap_mtx);
+	for (; b.m < end && !has; b.m += VM_SUPERPAGE_PAGES) {
+		b.n = MIN((vm_pindex_t)(end - b.m), VM_SUPERPAGE_PAGES);
+		has = pv_foreach(b.m, pv_has, &b);
+	}
 	return (has);
 }
 
@@ -994,7 +1000,7 @@ bool
 pmap_page_is_mapped(vm_page_t m)
 {
 	if ((m->flags & PG_BLOCK) == 0)
-		return (*pv_list(m) != NULL);
+		return ((*pv_head(m) & ~PV_LOCKED) != 0);
 	return (page_has(m, PG_V));
 }
 
@@ -1004,22 +1010,31 @@ pmap_is_modified(vm_page_t m)
 	return (page_has(m, PG_D));
 }
 
-bool
-pmap_ts_referenced(vm_page_t m)
+struct page_use {
+	vm_page_t m;
+	bool referenced;
+};
+
+static bool
+pv_take_referenced(void *arg, struct pv_entry *pv, struct pv_entry **first __unused)
 {
-	bool referenced = false;
-	struct pv_entry *pv;
+	struct page_use *use = arg;
 	uint64_t *e;
 	int level;
 
-	mtx_lock(&pmap_mtx);
-	for (pv = *pv_list(m); pv != NULL; pv = pv->pv_next) {
-		e = entry_of(pv_pmap(pv), pv_address(pv, m), m, &level);
-		if (e != NULL && (*e & PG_A) != 0)
-			referenced |= (__atomic_fetch_and(e, ~PG_A, __ATOMIC_RELAXED) & PG_A) != 0;
-	}
-	mtx_unlock(&pmap_mtx);
-	return (referenced);
+	e = entry_of(pv_pmap(pv), pv_address(pv, use->m), use->m, &level);
+	if (e != NULL && (*e & PG_A) != 0)
+		use->referenced |= (__atomic_fetch_and(e, ~PG_A, __ATOMIC_RELAXED) & PG_A) != 0;
+	return (false);
+}
+
+bool
+pmap_ts_referenced(vm_page_t m)
+{
+	struct page_use use = {.m = m};
+
+	pv_foreach(m, pv_take_referenced, &use);
+	return (use.referenced);
 }
 
 /* --- whole address spaces --------------------------------------------------------------------- */
@@ -1032,6 +1047,7 @@ pmap_pinit(pmap_t pmap)
 	if (m == NULL)
 		return (ENOMEM);
 	*pmap = (struct pmap){.pm_pml4 = pmap_page_kva(m), .pm_cr3 = m->phys_addr};
+	mtx_init(&pmap->pm_mtx, "pmap", LR_PMAP);
 	LIST_INIT(&pmap->pm_chunks);
 	TAILQ_INIT(&pmap->pm_spares);
 	memcpy(pmap->pm_pml4 + NPTE / 2, kernel_pmap->pm_pml4 + NPTE / 2, PAGE_SIZE / 2);

@@ -19,9 +19,6 @@
 #define TOP_LEVEL        3
 _Static_assert(VM_SUPERPAGE_PAGES == NPTE, "a superpage is what one entry of level 1 maps");
 
-/* Every user page table, pv list and the kernel's half. */
-extern struct mtx pmap_mtx;
-
 static inline uint64_t *
 pte_table(uint64_t entry)
 {
@@ -42,17 +39,21 @@ tlb_shootdown_page(pmap_t pmap, vm_offset_t va)
 	invlpg(va);
 }
 
-/* --- pmap_pv.c: all with pmap_mtx held -------------------------------------------------------- */
+/* --- pmap_pv.c: who maps a page --------------------------------------------------------------- */
 
 /*
  * Who maps a page. A RAM page has a list of its own, with an entry for each address. A block of
  * device frames (PG_BLOCK) has one list, in its first page, and an entry there says: this pmap maps
  * pages of the block so that its first one is, or would be, at that address; which of them, the
  * page tables tell. An entry is 16 bytes of a page-sized chunk that belongs to one pmap.
+ *
+ * Locks: (p) the pmap's  (l) the list's, a bit of its head: held for a few instructions by who has a
+ * pmap locked, for longer by pv_foreach.
  */
+#define PV_LOCKED 1ul
 struct pv_entry {
-	struct pv_entry *pv_next; /* (p) the page's list, or the chunk's free list */
-	vm_offset_t pv_va; /* (p) and in its low 12 bits how many pages are mapped so */
+	struct pv_entry *pv_next; /* (l) the page's list; (p) the chunk's free list */
+	vm_offset_t pv_va; /* (l) and in its low 12 bits how many pages are mapped so */
 };
 
 #define PV_PER_CHUNK ((PAGE_SIZE - 40) / sizeof(struct pv_entry))
@@ -97,33 +98,59 @@ pv_alloc(pmap_t pmap)
 	return (pv);
 }
 
+/* The head of the list that m is in. */
+static inline uintptr_t *
+pv_head(vm_page_t m)
+{
+	return (&((m->flags & PG_BLOCK) != 0 ? vm_page_block(m) : m)->md.pv_head);
+}
+
+/* Lock a list, with interrupts off; its first entry. */
+void pv_list_wait(uintptr_t *head);
+static inline struct pv_entry *
+pv_list_lock(uintptr_t *head)
+{
+	if (__predict_false((__atomic_fetch_or(head, PV_LOCKED, __ATOMIC_ACQUIRE) & PV_LOCKED) != 0))
+		pv_list_wait(head);
+	return ((struct pv_entry *)(*head - PV_LOCKED));
+}
+/* And let go of it; first: its first entry now. */
+static inline void
+pv_list_unlock(uintptr_t *head, struct pv_entry *first)
+{
+	__atomic_store_n(head, (uintptr_t)first, __ATOMIC_RELEASE);
+}
+
 /* Put an entry in front of the list: what is unmapped in the order in which mmap hands out
- * addresses, from high to low, or by page, is found at once. False: no memory. */
+ * addresses, from high to low, or by page, is found at once. The pmap is locked. False: no memory. */
 static inline bool
-pv_add(pmap_t pmap, struct pv_entry **list, vm_offset_t va, uint64_t n)
+pv_add(pmap_t pmap, uintptr_t *head, vm_offset_t va, uint64_t n)
 {
 	struct pv_entry *pv = pv_alloc(pmap);
 
 	if (pv == NULL)
 		return (false);
 	pv->pv_va = va | n;
-	pv->pv_next = *list;
-	*list = pv;
+	pv->pv_next = pv_list_lock(head);
+	pv_list_unlock(head, pv);
 	return (true);
 }
 
-/* Note that n pages from m on are mapped from va on; n is 1, or they are of one block. False
- * when there is no memory: nothing changed. */
+/* Note that n pages from m on are mapped from va on; n is 1, or they are of one block. The pmap is
+ * locked. False when there is no memory: nothing changed. */
 bool pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
-/* The same, undone. */
-void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
+/* The same, undone. first: of m's list if the caller has that locked, else NULL. */
+void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n, struct pv_entry **first);
 
-/* The list that m is in, and where an entry of it has m. */
-static inline struct pv_entry **
-pv_list(vm_page_t m)
-{
-	return (&((m->flags & PG_BLOCK) != 0 ? vm_page_block(m) : m)->md.pv_list);
-}
+/*
+ * Call fn for each entry of m's list, with the list and the entry's pmap locked, until it says true;
+ * the result is its last. It may remove the entry; *first is for pv_remove. Where a pmap is in use
+ * all begins again: fn may see an entry more than once. No pmap is locked by the caller.
+ */
+typedef bool pv_fn(void *arg, struct pv_entry *pv, struct pv_entry **first);
+bool pv_foreach(vm_page_t m, pv_fn *fn, void *arg);
+
+/* Where an entry of m's list has m. */
 static inline vm_offset_t
 pv_address(const struct pv_entry *pv, vm_page_t m)
 {

@@ -7,7 +7,7 @@
 #include "kern/main.h"
 #include "kern/string.h"
 
-struct pmap kernel_pmap_store;
+struct pmap kernel_pmap_store = {.pm_mtx = MTX_INITIALIZER("kernel pmap", LR_PMAP)};
 
 /* A zeroed table, from vm_phys once that has memory; 0 when there is none. Never freed. */
 static uint64_t
@@ -55,9 +55,9 @@ pmap_kenter(uint64_t va, uint64_t pa, uint64_t len, uint64_t bits)
 {
 	bool ok;
 
-	mtx_lock(&pmap_mtx);
+	mtx_lock(&kernel_pmap->pm_mtx);
 	ok = kenter_range(kernel_pmap->pm_pml4, TOP_LEVEL, va, pa, va + len, bits);
-	mtx_unlock(&pmap_mtx);
+	mtx_unlock(&kernel_pmap->pm_mtx);
 	return (ok);
 }
 
@@ -67,7 +67,7 @@ pmap_kremove(uint64_t va, uint64_t len)
 	uint64_t *e, start = va, end = va + len, size;
 	int level;
 
-	mtx_lock(&pmap_mtx);
+	mtx_lock(&kernel_pmap->pm_mtx);
 	for (; va < end; va = rounddown2(va, size) + size) {
 		e = pmap_walk(kernel_pmap->pm_pml4, va, &level, NULL);
 		size = 1ul << LEVEL_SHIFT(level);
@@ -76,7 +76,7 @@ pmap_kremove(uint64_t va, uint64_t len)
 		*e = 0;
 	}
 	tlb_shootdown(kernel_pmap, start, end, false);
-	mtx_unlock(&pmap_mtx);
+	mtx_unlock(&kernel_pmap->pm_mtx);
 }
 
 /* The kernel's image at its linked address, each segment with its own rights, and holes under the

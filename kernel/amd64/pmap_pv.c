@@ -2,7 +2,17 @@
  * Who maps a page: the pv lists. Owns their entries and the chunks these come from.
  */
 #include "amd64/pmap_int.h"
+#include "kern/machdep.h"
 #include "kern/panic.h"
+
+void __slow_path
+pv_list_wait(uintptr_t *head)
+{
+	lock_waited("pv list", false);
+	do {
+		cpu_spinwait();
+	} while ((__atomic_fetch_or(head, PV_LOCKED, __ATOMIC_ACQUIRE) & PV_LOCKED) != 0);
+}
 
 struct pv_chunk *
 pv_chunk_alloc(pmap_t pmap)
@@ -56,27 +66,74 @@ entry_find(struct pv_entry **link, pmap_t pmap, vm_offset_t base)
 bool
 pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
 {
-	struct pv_entry **list = pv_list(m), *pv = NULL;
+	uintptr_t *head = pv_head(m);
+	struct pv_entry *first, *pv;
 
-	mtx_assert_owned(&pmap_mtx);
+	mtx_assert_owned(&pmap->pm_mtx);
 	va = base_address(va, m);
-	if ((m->flags & PG_BLOCK) != 0)
-		pv = *entry_find(list, pmap, va);
-	if (pv == NULL)
-		return (pv_add(pmap, list, va, n));
-	pv->pv_va += n;
-	return (true);
+	if ((m->flags & PG_BLOCK) == 0)
+		return (pv_add(pmap, head, va, n));
+	first = pv_list_lock(head);
+	pv = *entry_find(&first, pmap, va);
+	if (pv != NULL)
+		pv->pv_va += n;
+	pv_list_unlock(head, first);
+	return (pv != NULL || pv_add(pmap, head, va, n)); /* only its own pmap adds such an entry */
 }
 
 void
-pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
+pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n, struct pv_entry **first)
 {
-	struct pv_entry **link = entry_find(pv_list(m), pmap, base_address(va, m)), *pv = *link;
+	uintptr_t *head = first == NULL ? pv_head(m) : NULL;
+	struct pv_entry *own, **link, *pv;
+	bool last;
 
-	mtx_assert_owned(&pmap_mtx);
+	mtx_assert_owned(&pmap->pm_mtx);
+	if (head != NULL) {
+		own = pv_list_lock(head);
+		first = &own;
+	}
+	link = entry_find(first, pmap, base_address(va, m));
+	pv = *link;
 	pv->pv_va -= n;
-	if ((pv->pv_va & PAGE_MASK) != 0)
-		return;
-	*link = pv->pv_next;
-	entry_free(pv);
+	last = (pv->pv_va & PAGE_MASK) == 0;
+	if (last)
+		*link = pv->pv_next;
+	if (head != NULL)
+		pv_list_unlock(head, *first);
+	if (last)
+		entry_free(pv);
+}
+
+/* One walk of the list; false: it came to a pmap that is in use. */
+static bool
+foreach_once(uintptr_t *head, pv_fn *fn, void *arg, bool *done)
+{
+	struct pv_entry *first = pv_list_lock(head), *next = NULL;
+	bool locked = true;
+	pmap_t pmap;
+
+	for (struct pv_entry *pv = first; pv != NULL && locked && !*done; pv = next) {
+		next = pv->pv_next;
+		pmap = pv_pmap(pv);
+		locked = mtx_trylock(&pmap->pm_mtx);
+		if (!locked)
+			continue;
+		*done = fn(arg, pv, &first);
+		mtx_unlock(&pmap->pm_mtx);
+	}
+	pv_list_unlock(head, first);
+	return (locked);
+}
+
+bool
+pv_foreach(vm_page_t m, pv_fn *fn, void *arg)
+{
+	bool done = false;
+
+	spinlock_enter();
+	while (!foreach_once(pv_head(m), fn, arg, &done))
+		cpu_spinwait();
+	spinlock_exit();
+	return (done);
 }

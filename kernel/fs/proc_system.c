@@ -36,35 +36,35 @@ PROC_FILE(thread_self, .path = "thread-self", .type = VLNK, .show = show_thread_
 static void
 show_meminfo(struct text *t, struct proc *p __unused)
 {
-	uint64_t paged = vm_cnt.v_active_count + vm_cnt.v_inactive_count + vm_cnt.v_laundry_count;
-	uint64_t file = MIN(vm_cnt.v_file_count, paged);
+	uint64_t paged = vm_page_queue_count(PQ_ACTIVE) + vm_page_queue_count(PQ_INACTIVE) + vm_page_queue_count(PQ_LAUNDRY);
+	uint64_t file = MIN(VM_CNT(v_file_count), paged);
 	const struct {
 		const char *name;
 		uint64_t pages;
 	} lines[] = {
 	    {"MemTotal", vm_cnt.v_page_count},
-	    {"MemFree", vm_cnt.v_free_count},
-	    {"MemAvailable", vm_cnt.v_free_count},
+	    {"MemFree", VM_FREE_COUNT()},
+	    {"MemAvailable", VM_FREE_COUNT()},
 	    {"Buffers", 0},
-	    {"Cached", vm_cnt.v_file_count},
+	    {"Cached", VM_CNT(v_file_count)},
 	    {"SwapCached", 0},
-	    {"Active", vm_cnt.v_active_count},
-	    {"Inactive", vm_cnt.v_inactive_count},
-	    {"Unevictable", vm_cnt.v_wire_count},
-	    {"Mlocked", vm_cnt.v_wire_count},
+	    {"Active", vm_page_queue_count(PQ_ACTIVE)},
+	    {"Inactive", vm_page_queue_count(PQ_INACTIVE)},
+	    {"Unevictable", VM_CNT(v_wire_count)},
+	    {"Mlocked", VM_CNT(v_wire_count)},
 	    {"SwapTotal", 0},
 	    {"SwapFree", 0},
 	    {"Dirty", 0},
 	    {"Writeback", 0},
 	    {"AnonPages", paged - file},
-	    {"Mapped", vm_cnt.v_pv_entries},
-	    {"Shmem", vm_cnt.v_file_count},
+	    {"Mapped", VM_CNT(v_pv_entries)},
+	    {"Shmem", VM_CNT(v_file_count)},
 	    {"KReclaimable", 0},
 	    {"Slab", kmalloc_pages_used()},
 	    {"SReclaimable", 0},
 	    {"SUnreclaim", kmalloc_pages_used()},
 	    {"KernelStack", thread_count() * atop(KSTACK_SIZE)},
-	    {"PageTables", vm_cnt.v_pt_pages},
+	    {"PageTables", VM_CNT(v_pt_pages)},
 	    {"CommitLimit", vm_commit_limit()},
 	    {"Committed_AS", vm_cnt.v_committed},
 	};
@@ -81,20 +81,20 @@ show_vmstat(struct text *t, struct proc *p __unused)
 		const char *name;
 		uint64_t n;
 	} lines[] = {
-	    {"nr_free_pages", vm_cnt.v_free_count},
-	    {"nr_inactive_anon", vm_cnt.v_inactive_count},
-	    {"nr_active_anon", vm_cnt.v_active_count},
-	    {"nr_mlock", vm_cnt.v_wire_count},
-	    {"nr_page_table_pages", vm_cnt.v_pt_pages},
-	    {"nr_file_pages", vm_cnt.v_file_count},
+	    {"nr_free_pages", VM_FREE_COUNT()},
+	    {"nr_inactive_anon", vm_page_queue_count(PQ_INACTIVE)},
+	    {"nr_active_anon", vm_page_queue_count(PQ_ACTIVE)},
+	    {"nr_mlock", VM_CNT(v_wire_count)},
+	    {"nr_page_table_pages", VM_CNT(v_pt_pages)},
+	    {"nr_file_pages", VM_CNT(v_file_count)},
 	    {"nr_dirty", 0},
 	    {"nr_writeback", 0},
 	    {"pgpgin", 0},
 	    {"pgpgout", 0},
 	    {"pswpin", 0},
 	    {"pswpout", 0},
-	    {"pgfault", vm_cnt.v_faults},
-	    {"pgmajfault", vm_cnt.v_pager_faults},
+	    {"pgfault", VM_CNT(v_faults)},
+	    {"pgmajfault", VM_CNT(v_pager_faults)},
 	};
 
 	for (size_t i = 0; i < nitems(lines); i++)
@@ -286,7 +286,9 @@ show_stats(struct text *t, struct proc *p __unused)
 	const struct stat_counter *const *st;
 
 	SET_FOREACH (st, stats)
-		text_add(t, "%s %lu\n", (*st)->st_name, *(*st)->st_value);
+		text_add(t, "%s %lu\n", (*st)->st_name,
+			 (*st)->st_read != NULL ? (*st)->st_read((*st)->st_value)
+						: *(*st)->st_value);
 }
 PROC_FILE(quire_stats, .path = "quire/stats", .type = VREG, .show = show_stats);
 

@@ -20,7 +20,7 @@ fork_allowed(void)
 	thread_reap();
 	if (proc_count() >= TASK_MAX || thread_count() >= TASK_MAX)
 		return (EAGAIN);
-	return (vm_cnt.v_free_count < vm_cnt.v_free_reserved + FORK_PAGES ? ENOMEM : 0);
+	return (VM_FREE_COUNT() < vm_cnt.v_free_reserved + FORK_PAGES ? ENOMEM : 0);
 }
 
 char *

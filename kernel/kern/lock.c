@@ -142,6 +142,22 @@ mtx_lock(struct mtx *m)
 		mtx_lock_slow(m, true);
 }
 
+/* Who only tries cannot wait in a circle: no order is asked for. */
+bool
+mtx_trylock(struct mtx *m)
+{
+	struct thread *td = curthread;
+	uintptr_t owner = 0;
+
+	spin_enter(td);
+	if (!cas(&m->mtx_owner, &owner, (uintptr_t)td)) {
+		spin_exit(td);
+		return (false);
+	}
+	rank_push(td, m->mtx_name, m->mtx_rank, m->mtx_held);
+	return (true);
+}
+
 void
 mtx_unlock(struct mtx *m)
 {

@@ -19,15 +19,16 @@ enum lock_rank {
 	LR_MAP, /* vm_map */
 	LR_OBJECT, /* vm_object */
 	LR_PAGEQ, /* page queues */
-	LR_PMAP, /* a pmap and the pv lists */
+	LR_PMAP, /* a pmap */
 	LR_KMEM, /* kmalloc's caches */
+	LR_PGCACHE, /* a CPU's free pages */
 	LR_PHYS, /* free pages */
 	LR_LEAF, /* takes no other lock but the scheduler's */
 	LR_SCHED, /* run queue and sleep queues */
 	LR_LOG, /* log ring, console output */
 	LR_COUNT
 };
-#define LR_BITS 5 /* of a count of locks held at one rank */
+#define LR_BITS 4 /* of a count of locks held at one rank */
 _Static_assert(LR_BITS *LR_COUNT <= 64, "the counts of all ranks fit one word");
 
 struct mtx {
@@ -57,6 +58,7 @@ struct rwlock {
 
 void mtx_init(struct mtx *m, const char *name, enum lock_rank rank);
 void mtx_lock(struct mtx *m);
+bool mtx_trylock(struct mtx *m);
 void mtx_unlock(struct mtx *m);
 bool mtx_owned(const struct mtx *m);
 

@@ -37,8 +37,10 @@ int sysctl_store_uint(const char *text, uint32_t max, uint32_t *value);
 struct stat_counter {
 	const char *st_name;
 	const uint64_t *st_value;
+	uint64_t (*st_read)(const uint64_t *value); /* how it is read, if not as it stands */
 };
 /* A line "name value" of /proc/quire/stats. */
-#define STAT(name, value)                                                 \
-	static const struct stat_counter stat_##name = {#name, &(value)}; \
+#define STAT(name, value) STAT_SUM(name, value, NULL)
+#define STAT_SUM(name, value, read)                                             \
+	static const struct stat_counter stat_##name = {#name, &(value), read}; \
 	SET_ENTRY(stats, stat_##name)

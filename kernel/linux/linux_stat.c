@@ -200,7 +200,7 @@ statfs_copyout(struct vnode *vp, struct linux_statfs *ust)
 
 	if (st.type == TMPFS_MAGIC) {
 		st.blocks = st.files = vm_cnt.v_page_count;
-		st.bfree = st.bavail = st.ffree = vm_cnt.v_free_count;
+		st.bfree = st.bavail = st.ffree = VM_FREE_COUNT();
 	}
 	return (COPYOUT(&st, ust));
 }

@@ -116,7 +116,7 @@ sys_sysinfo(void *info)
 	} si = {
 	    .uptime = cpu_now() / 1000000000,
 	    .totalram = ptoa(vm_cnt.v_page_count),
-	    .freeram = ptoa(vm_cnt.v_free_count),
+	    .freeram = ptoa(VM_FREE_COUNT()),
 	    .procs = proc_count(),
 	    .unit = 1,
 	};

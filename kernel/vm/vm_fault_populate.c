@@ -359,7 +359,7 @@ check_none_busied(struct faultstate *fs, int rv, uint64_t busied_before)
 	const char *clause = rv == VM_PAGER_OK ? "P7" : rv == VM_PAGER_BAD ? "P8" : "P9";
 	vm_pindex_t n;
 
-	if (vm_cnt.v_busied <= busied_before)
+	if (VM_CNT(v_busied) <= busied_before)
 		return;
 	n = populate_release(object, 0, object->size - 1);
 	KASSERT(n == 0, ("%s: %s: answered %d and left %lu pages busied; pidx %lu", clause,
@@ -383,7 +383,7 @@ populate_declined(struct faultstate *fs, int rv)
 /* Not in line: most faults do not come here, and do not pay for its frame. */
 static enum fault_result __attribute__((noinline)) populate_range(struct faultstate *fs)
 {
-	uint64_t busied = vm_cnt.v_busied;
+	uint64_t busied = VM_CNT(v_busied);
 	bool around = fs->m != NULL && !fault_write_notify(fs), stale;
 	vm_pindex_t first, last;
 	enum fault_result result;

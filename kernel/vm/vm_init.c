@@ -22,32 +22,32 @@ vm_mmap_to_errno(int rv)
 	return (rv >= 0 && (size_t)rv < nitems(errnos) ? errnos[rv] : EINVAL);
 }
 
+/* Those of which each CPU has a copy. */
+#define VM_STAT(name, field) STAT_SUM(name, vm_cnt.field, vm_cnt_sum)
+
 STAT(pages, vm_cnt.v_page_count);
-STAT(pages_free, vm_cnt.v_free_count);
+STAT_SUM(pages_free, vm_cnt.v_free_count, vm_free_count);
 STAT(pages_reserved, vm_cnt.v_free_reserved);
-STAT(pages_wired, vm_cnt.v_wire_count);
-STAT(pages_active, vm_cnt.v_active_count);
-STAT(pages_inactive, vm_cnt.v_inactive_count);
-STAT(pages_laundry, vm_cnt.v_laundry_count);
+VM_STAT(pages_wired, v_wire_count);
 STAT(pages_committed, vm_cnt.v_committed);
-STAT(pages_busied, vm_cnt.v_busied);
+VM_STAT(pages_busied, v_busied);
 STAT(pages_fictitious, vm_cnt.v_fictitious);
-STAT(objects, vm_cnt.v_objects);
-STAT(map_entries, vm_cnt.v_map_entries);
-STAT(pv_entries, vm_cnt.v_pv_entries);
-STAT(pt_pages, vm_cnt.v_pt_pages);
-STAT(faults, vm_cnt.v_faults);
-STAT(faults_soft, vm_cnt.v_soft_faults);
-STAT(faults_zero_fill, vm_cnt.v_zfod);
-STAT(faults_cow, vm_cnt.v_cow_faults);
-STAT(fault_restarts, vm_cnt.v_fault_restarts);
+VM_STAT(objects, v_objects);
+VM_STAT(map_entries, v_map_entries);
+VM_STAT(pv_entries, v_pv_entries);
+VM_STAT(pt_pages, v_pt_pages);
+VM_STAT(faults, v_faults);
+VM_STAT(faults_soft, v_soft_faults);
+VM_STAT(faults_zero_fill, v_zfod);
+VM_STAT(faults_cow, v_cow_faults);
+VM_STAT(fault_restarts, v_fault_restarts);
 STAT(fault_restarts_max, vm_cnt.v_fault_restarts_max);
-STAT(fault_pauses, vm_cnt.v_fault_pauses);
-STAT(pager_faults, vm_cnt.v_pager_faults);
-STAT(populate_calls, vm_cnt.v_populate_calls);
-STAT(populate_pages, vm_cnt.v_populate_pages);
-STAT(populate_clipped, vm_cnt.v_populate_clipped);
-STAT(populate_restarts, vm_cnt.v_populate_restarts);
-STAT(pte_writes, vm_cnt.v_pte_writes);
-STAT(superpages_entered, vm_cnt.v_superpages);
-STAT(superpages_demoted, vm_cnt.v_demotions);
+VM_STAT(fault_pauses, v_fault_pauses);
+VM_STAT(pager_faults, v_pager_faults);
+VM_STAT(populate_calls, v_populate_calls);
+VM_STAT(populate_pages, v_populate_pages);
+VM_STAT(populate_clipped, v_populate_clipped);
+VM_STAT(populate_restarts, v_populate_restarts);
+VM_STAT(pte_writes, v_pte_writes);
+VM_STAT(superpages_entered, v_superpages);
+VM_STAT(superpages_demoted, v_demotions);

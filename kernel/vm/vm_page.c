@@ -1,6 +1,6 @@
 /*
- * A page's life: made at an index of an object, busied, filled, wired, queued, let go. Owns the
- * page queues and the sleep on busy pages.
+ * A page's life: made at an index of an object, busied, filled, wired, queued, let go. Owns
+ * the sleep on busy pages and the wait for free ones; the queues are vm_pagequeue.c's.
  */
 #include "vm/vm_page.h"
 #include "vm/vm_pageout.h"
@@ -10,12 +10,6 @@
 #include "kern/kmalloc.h"
 #include "kern/panic.h"
 
-static struct mtx queue_mtx = MTX_INITIALIZER("page queues", LR_PAGEQ);
-static struct pglist page_queues[PQ_COUNT] = {
-    [PQ_INACTIVE] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_INACTIVE]),
-    [PQ_ACTIVE] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_ACTIVE]),
-    [PQ_LAUNDRY] = TAILQ_HEAD_INITIALIZER(page_queues[PQ_LAUNDRY]),
-};
 #define RECLAIM_BATCH 32 /* pages that who waits for memory frees at a time */
 /* Closes the gap between "the page is busy" and the sleep: whoever wakes takes it too. */
 static struct mtx busy_mtx = MTX_INITIALIZER("busy pages", LR_LEAF);
@@ -356,83 +350,6 @@ vm_page_unhold(vm_page_t m)
 	else if (left == 0 && (__atomic_fetch_and(&m->flags, ~PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST) &
 			       PG_FREE_ON_UNHOLD) != 0)
 		page_release(m);
-}
-
-static uint64_t *const queue_count[PQ_COUNT] = {
-    [PQ_INACTIVE] = &vm_cnt.v_inactive_count,
-    [PQ_ACTIVE] = &vm_cnt.v_active_count,
-    [PQ_LAUNDRY] = &vm_cnt.v_laundry_count,
-};
-
-static void
-queue_set(vm_page_t m, uint8_t queue)
-{
-	if (m->queue == queue)
-		return;
-	mtx_lock(&queue_mtx);
-	if (m->queue != PQ_NONE) {
-		TAILQ_REMOVE(&page_queues[m->queue], m, plinks);
-		--*queue_count[m->queue];
-	}
-	m->queue = queue;
-	if (queue != PQ_NONE) {
-		TAILQ_INSERT_TAIL(&page_queues[queue], m, plinks);
-		++*queue_count[queue];
-	}
-	mtx_unlock(&queue_mtx);
-}
-
-static bool
-queueable(vm_page_t m)
-{
-	return ((m->flags & (PG_FICTITIOUS | PG_UNMANAGED)) == 0 && m->wire_count == 0);
-}
-
-void
-vm_page_activate(vm_page_t m)
-{
-	if (queueable(m))
-		queue_set(m, PQ_ACTIVE);
-}
-
-void
-vm_page_deactivate(vm_page_t m)
-{
-	if (queueable(m))
-		queue_set(m, PQ_INACTIVE);
-}
-
-void
-vm_page_launder(vm_page_t m)
-{
-	if (queueable(m))
-		queue_set(m, PQ_LAUNDRY);
-}
-
-void
-vm_page_dequeue(vm_page_t m)
-{
-	queue_set(m, PQ_NONE);
-}
-
-/* While its page is on a queue, whose lock we have, the object cannot go away. */
-vm_page_t
-vm_page_queue_next(int queue)
-{
-	vm_object_t object;
-	vm_page_t m;
-
-	mtx_lock(&queue_mtx);
-	m = TAILQ_FIRST(&page_queues[queue]);
-	if (m != NULL) {
-		TAILQ_REMOVE(&page_queues[queue], m, plinks);
-		TAILQ_INSERT_TAIL(&page_queues[queue], m, plinks);
-		object = m->object;
-		if (object == NULL || !VM_OBJECT_TRYWLOCK(object))
-			m = NULL;
-	}
-	mtx_unlock(&queue_mtx);
-	return (m);
 }
 
 void

@@ -26,6 +26,7 @@
 #include "vm/vm.h"
 #include "vm/pmap.h"
 #include "kern/lock.h"
+#include "machine/counter_md.h"
 
 /*
  * Locks: (c) constant after set-up  (o) the object's lock  (q) page queue lock, or the free-page
@@ -75,7 +76,7 @@ TAILQ_HEAD(pglist, vm_page);
 #define VPB_EXCL     4ul /* or'ed with the owning thread */
 #define VPB_READER   16ul
 
-enum { PQ_NONE, PQ_INACTIVE, PQ_ACTIVE, PQ_LAUNDRY, PQ_COUNT }; /* vm_pageout.c */
+enum { PQ_NONE, PQ_INACTIVE, PQ_ACTIVE, PQ_LAUNDRY, PQ_COUNT }; /* vm_pagequeue.c */
 
 #define VM_NFREEORDER 11 /* free blocks of 2^0 .. 2^10 pages (4 MiB) */
 
@@ -85,45 +86,18 @@ enum { PQ_NONE, PQ_INACTIVE, PQ_ACTIVE, PQ_LAUNDRY, PQ_COUNT }; /* vm_pageout.c 
 #define VM_ALLOC_ZERO   0x2 /* fill with zeros */
 #define VM_ALLOC_WIRED  0x4 /* wire_count 1 */
 
-/* Counts that tests compare before and after; /proc/quire/stats and /proc/meminfo show them. */
-struct vm_counters {
-	uint64_t v_page_count; /* (c) RAM frames the allocator was given */
-	uint64_t v_free_count; /* (q) */
-	uint64_t v_free_reserved; /* (c) */
-	uint64_t v_free_target; /* (c) below it the page-out scan begins */
-	uint64_t v_wire_count; /* (a) RAM frames that are wired */
-	uint64_t v_active_count; /* (q) */
-	uint64_t v_inactive_count; /* (q) */
-	uint64_t v_laundry_count; /* (q) */
-	uint64_t v_file_count; /* (a) RAM pages that stand in files */
-	uint64_t v_busied; /* (a) pages xbusied or sbusied now */
-	uint64_t v_objects; /* (a) */
-	uint64_t v_map_entries; /* (a) */
-	uint64_t v_pv_entries; /* (a) */
-	uint64_t v_pt_pages; /* (a) page-table pages of user pmaps */
-	uint64_t v_fictitious; /* (a) registered device frames */
-	uint64_t v_committed; /* (a) pages promised to programs (vm_commit.c) */
-	/* Counts that only grow. */
-	uint64_t v_faults; /* (a) vm_fault calls */
-	uint64_t v_soft_faults; /* (a) found the page resident */
-	uint64_t v_zfod; /* (a) zero-filled on demand */
-	uint64_t v_cow_faults; /* (a) copied */
-	uint64_t v_pager_faults; /* (a) getpages calls */
-	uint64_t v_populate_calls; /* (a) */
-	uint64_t v_populate_pages; /* (a) entered by populate */
-	uint64_t v_populate_clipped; /* (a) returned outside the clip (P24) */
-	uint64_t v_populate_restarts; /* (a) map changed or pages revoked meanwhile (P12, R3) */
-	uint64_t v_fault_restarts; /* (a) all restarts (P19) */
-	uint64_t v_fault_restarts_max; /* (a) the most of one fault */
-	uint64_t v_fault_pauses; /* (a) made by faults that restarted too often */
-	uint64_t v_pte_writes; /* (a) entries stored, 4 KiB and 2 MiB */
-	uint64_t v_superpages; /* (a) entered as one entry */
-	uint64_t v_demotions; /* (a) of these, broken up for a change of a part */
-};
-extern struct vm_counters vm_cnt;
-#define VM_CNT_ADD(field, n) __atomic_fetch_add(&vm_cnt.field, (n), __ATOMIC_RELAXED)
-#define VM_CNT_INC(field)    VM_CNT_ADD(field, 1)
-#define VM_CNT_DEC(field)    __atomic_fetch_sub(&vm_cnt.field, 1, __ATOMIC_RELAXED)
+/* --- vm_pgcache.c: free pages at hand for each CPU -------------------------------------------- */
+
+void vm_pgcache_init(void);
+/* A page as vm_phys_alloc's callers want it, or NULL: ask vm_phys. */
+vm_page_t vm_pgcache_alloc(void);
+/* False: it goes to vm_phys. */
+bool vm_pgcache_free(vm_page_t m);
+/* All back to vm_phys, which has none; true if there was one. */
+bool vm_pgcache_drain(void);
+/* Free pages, in blocks (vm_cnt.v_free_count is given) and at hand. */
+uint64_t vm_free_count(const uint64_t *blocks);
+#define VM_FREE_COUNT() vm_free_count(&vm_cnt.v_free_count)
 
 /* --- vm_phys.c: frames, free blocks, registered device ranges ------------------------------- */
 
@@ -147,6 +121,10 @@ uint64_t vm_phys_free_blocks(int order);
 /* A block of 2^order frames, aligned to its size; req: VM_ALLOC_*. NULL when there is none. */
 vm_page_t vm_phys_alloc(int order, int req);
 void vm_phys_free(vm_page_t m, int order);
+/* At most n single pages to the tail of a list, at once and without regard to the reserve; how
+ * many. And all of a list freed. For vm_pgcache.c. */
+unsigned vm_phys_alloc_batch(struct pglist *pages, unsigned n);
+void vm_phys_free_batch(struct pglist *pages);
 /*
  * Describe device frames [start, end) by fictitious pages, so that they can stand in objects and
  * have pv lists; memattr holds for every mapping of them (A1). EEXIST if part is registered
@@ -311,9 +289,16 @@ void vm_page_activate(vm_page_t m);
 void vm_page_deactivate(vm_page_t m);
 void vm_page_launder(vm_page_t m);
 void vm_page_dequeue(vm_page_t m);
-/* The page at a queue's head, which goes to its tail, with its object write-locked. NULL: the
- * object is in use, or the queue empty. */
-vm_page_t vm_page_queue_next(int queue);
+uint64_t vm_page_queue_count(int queue);
+/* A look at each page of a queue once: begins as {.queue = PQ_*}. */
+struct vm_page_scan {
+	int queue;
+	int set; /* the next to come to */
+	uint64_t left; /* pages of the one before that */
+};
+/* The next page, with its object write-locked; *m NULL: the object is in use, the page passed over.
+ * False: that was all. */
+bool vm_page_queue_next(struct vm_page_scan *scan, vm_page_t *m);
 
 void vm_page_dirty(vm_page_t m); /* object write-locked or page xbusied */
 

@@ -66,11 +66,11 @@ vm_pageout_page(vm_page_t m)
 static void
 scan_active(bool again)
 {
+	struct vm_page_scan scan = {.queue = PQ_ACTIVE};
 	bool referenced;
 	vm_page_t m;
 
-	for (uint64_t n = vm_cnt.v_active_count; n > 0; n--) {
-		m = vm_page_queue_next(PQ_ACTIVE);
+	while (vm_page_queue_next(&scan, &m)) {
 		if (m == NULL)
 			continue;
 		referenced = pmap_ts_referenced(m);
@@ -85,12 +85,12 @@ scan_active(bool again)
 static uint64_t
 scan_inactive(uint64_t want)
 {
+	struct vm_page_scan scan = {.queue = PQ_INACTIVE};
 	vm_object_t object;
 	uint64_t freed = 0;
 	vm_page_t m;
 
-	for (uint64_t n = vm_cnt.v_inactive_count; n > 0 && freed < want; n--) {
-		m = vm_page_queue_next(PQ_INACTIVE);
+	while (freed < want && vm_page_queue_next(&scan, &m)) {
 		if (m == NULL)
 			continue;
 		object = m->object;
@@ -128,7 +128,7 @@ pageout_run(void *arg __attribute__((unused)))
 void
 vm_pageout_wakeup(void)
 {
-	if (vm_cnt.v_active_count + vm_cnt.v_inactive_count != 0 &&
+	if (vm_page_queue_count(PQ_ACTIVE) + vm_page_queue_count(PQ_INACTIVE) != 0 &&
 	    !__atomic_exchange_n(&task_queued, true, __ATOMIC_SEQ_CST))
 		task_enqueue(&pageout_task, pageout_run, NULL);
 }

@@ -60,9 +60,11 @@ vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages)
 	struct vm_phys_seg *seg = &phys_segs[phys_nsegs];
 
 	KASSERT(phys_nsegs < VM_PHYSSEG_MAX, ("more than %d ranges of RAM", VM_PHYSSEG_MAX));
-	if (phys_nsegs == 0)
+	if (phys_nsegs == 0) {
 		for (int i = 0; i < VM_NFREEORDER; i++)
 			TAILQ_INIT(&free_list[i]);
+		vm_pgcache_init();
+	}
 	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
 	phys_nsegs++;
 	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
@@ -153,19 +155,60 @@ vm_phys_free_blocks(int order)
 	return (n);
 }
 
-vm_page_t
-vm_phys_alloc(int order, int req)
+unsigned
+vm_phys_alloc_batch(struct pglist *pages, unsigned n)
+{
+	unsigned got = 0;
+	vm_page_t m;
+
+	mtx_lock(&free_mtx);
+	for (; got < n && (m = block_alloc(0)) != NULL; got++)
+		TAILQ_INSERT_TAIL(pages, m, plinks);
+	mtx_unlock(&free_mtx);
+	return (got);
+}
+
+void
+vm_phys_free_batch(struct pglist *pages)
+{
+	vm_page_t m;
+
+	mtx_lock(&free_mtx);
+	while ((m = TAILQ_FIRST(pages)) != NULL) {
+		TAILQ_REMOVE(pages, m, plinks);
+		vm_cnt.v_free_count++;
+		block_free(seg_of(m->phys_addr), m->phys_addr, 0);
+	}
+	mtx_unlock(&free_mtx);
+}
+
+/* Leaving the reserve to those who may have it. */
+static vm_page_t
+block_alloc_locked(int order, int req)
 {
 	uint64_t floor = (req & VM_ALLOC_SYSTEM) != 0 ? 0 : vm_cnt.v_free_reserved;
 	vm_page_t m = NULL;
 
-	KASSERT(order >= 0 && order < VM_NFREEORDER, ("vm_phys_alloc: order %d", order));
 	mtx_lock(&free_mtx);
 	if (vm_cnt.v_free_count >= floor + (1ul << order))
 		m = block_alloc(order);
 	mtx_unlock(&free_mtx);
 	if (__predict_false(vm_cnt.v_free_count < vm_cnt.v_free_target))
 		vm_pageout_wakeup();
+	return (m);
+}
+
+vm_page_t
+vm_phys_alloc(int order, int req)
+{
+	vm_page_t m;
+
+	KASSERT(order >= 0 && order < VM_NFREEORDER, ("vm_phys_alloc: order %d", order));
+	m = order == 0 ? vm_pgcache_alloc() : NULL;
+	if (m == NULL)
+		m = block_alloc_locked(order, req);
+	if (__predict_false(m == NULL) && vm_pgcache_drain())
+		m = block_alloc_locked(order, req);
 	if (m == NULL)
 		return (NULL);
 	for (vm_page_t p = m; p < m + (1ul << order); p++) {
@@ -190,6 +233,8 @@ vm_phys_free(vm_page_t m, int order)
 		    m->order == VM_NFREEORDER && m->queue == PQ_NONE && m->wire_count == 0,
 		("vm_phys_free: page %#lx: flags %#x order %d queue %d wired %u", m->phys_addr,
 		 m->flags, m->order, m->queue, m->wire_count));
+	if (order == 0 && vm_pgcache_free(m))
+		return;
 	mtx_lock(&free_mtx);
 	vm_cnt.v_free_count += 1ul << order;
 	block_free(seg, m->phys_addr, order);

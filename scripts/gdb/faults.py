@@ -182,7 +182,7 @@ def say_getpages(fault: Fault) -> list[str]:
 
 
 def say_enter(fault: Fault) -> list[str]:
-    before = number(kmem.evaluate("vm_cnt.v_pte_writes"))
+    before = kmem.count("v_pte_writes")
     return [f"into the page tables ({before} entries stored since boot)",
             "next: done (`pt diff' then shows the entries)"]
 
@@ -198,7 +198,7 @@ def say_copy(fault: Fault) -> list[str]:
 
 def say_done(fault: Fault) -> list[str]:
     lines = pagetable.differences()
-    writes = number(kmem.evaluate("vm_cnt.v_pte_writes"))
+    writes = kmem.count("v_pte_writes")
     return ["resolved"] + (lines or ["no entry of this address space changed"]) + [
         f"{writes} entries stored since boot", "next: IRET, and the instruction runs again"]
 

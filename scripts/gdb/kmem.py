@@ -29,6 +29,13 @@ def evaluate(text: str) -> gdb.Value:
         raise Problem(f"{text}: {error}") from None
 
 
+def count(field: str) -> int:
+    """A count of vm/vm_counters.h: each CPU has a copy, which are added up."""
+    cpus = int(evaluate("sizeof(pcpus) / sizeof(pcpus[0])"))
+    return (int(evaluate(f"vm_cnt.{field}"))
+            + sum(int(evaluate(f"pcpus[{i}].pc_cnt.{field}")) for i in range(cpus))) % 2**64
+
+
 def address(text: str) -> int:
     """What somebody typed: a number, a symbol or any expression of gdb's."""
     if not text:

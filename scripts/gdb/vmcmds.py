@@ -185,7 +185,9 @@ def mappers(m: gdb.Value) -> Iterator[tuple[int, int]]:
     in_block = bool(number(m["flags"]) & 0x20)
     within = number(m["phys_addr"]) >> 12 & 511 if in_block else 0
     head = (m.address - within).dereference()
-    for pv in kmem.chain(head["md"]["pv_list"], "pv_next", "pv list"):
+    first = gdb.Value(number(head["md"]["pv_head"]) & ~1).cast(  # bit 0: locked
+        gdb.lookup_type("struct pv_entry").pointer())
+    for pv in kmem.chain(first, "pv_next", "pv list"):
         chunk = kmem.cast(number(pv) & ~0xFFF, "struct pv_chunk")
         pmap = chunk["pc_pmap"]
         va = (number(pv["pv_va"]) & ~0xFFF) + within * PAGE

@@ -9,11 +9,13 @@ import time
 from quire import RUN, TREE, boot
 
 LIMIT = 60.0
+WHERE, HERE = b"\x1b[6n", b"\x1b[1;10R"  # where is the cursor? in the first line
 
 
 def on_a_terminal(*command: str, typed: bytes) -> tuple[int, str]:
-    """Run command with a terminal of its own and type as soon as there is a prompt; its status, and
-    what was on the screen."""
+    """Run command with a terminal of its own and type when the shell has asked for it; its status, and
+    what was on the screen. ash asks where the cursor is after its prompt, and takes what comes before
+    the answer for that: so type with the answer, as a terminal does."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(TREE)
@@ -26,8 +28,8 @@ def on_a_terminal(*command: str, typed: bytes) -> tuple[int, str]:
             screen += os.read(terminal, 65536) if ready else b""
         except OSError:
             break  # the other end is closed
-        if typed and (b"# " in screen or b"$ " in screen):
-            os.write(terminal, typed)
+        if typed and WHERE in screen:
+            os.write(terminal, HERE + typed)
             typed = b""
     else:
         os.kill(pid, signal.SIGTERM)

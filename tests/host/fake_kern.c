@@ -701,6 +701,16 @@ mtx_lock(struct mtx *m)
 	note_held(m, m->mtx_name, m->mtx_rank, 'm');
 }
 
+bool
+mtx_trylock(struct mtx *m)
+{
+	if (m->mtx_owner != 0)
+		return (false);
+	m->mtx_owner = (uintptr_t)curthread;
+	note_held(m, m->mtx_name, m->mtx_rank, 'm');
+	return (true);
+}
+
 void
 mtx_unlock(struct mtx *m)
 {
@@ -868,4 +878,17 @@ fake_on_unlock(const struct rwlock *lock, void (*fn)(void *), void *arg)
 	unlock_hook.lock = lock;
 	unlock_hook.fn = fn;
 	unlock_hook.arg = arg;
+}
+
+/* One CPU: its counts are vm_cnt (machine/counter_md.h). */
+uint64_t
+vm_cnt_sum(const uint64_t *field)
+{
+	return (*field);
+}
+
+unsigned
+cpu_count(void)
+{
+	return (1);
 }

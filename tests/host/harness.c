@@ -28,6 +28,7 @@ int fake_threads_left(void);
 
 struct snapshot {
 	struct vm_counters cnt;
+	uint64_t queued[PQ_COUNT];
 	struct fake_pmap_counts pmap;
 	uint64_t kmem;
 };
@@ -42,6 +43,8 @@ static void
 snap(struct snapshot *s)
 {
 	s->cnt = vm_cnt;
+	for (int queue = 0; queue < PQ_COUNT; queue++)
+		s->queued[queue] = vm_page_queue_count(queue);
 	s->pmap = fake_pmap;
 	s->kmem = fake_kmem_live;
 }
@@ -67,13 +70,12 @@ check_restored(const struct snapshot *s)
 	SAME(v_pv_entries);
 	SAME(v_pt_pages);
 	SAME(v_wire_count);
-	SAME(v_active_count);
-	SAME(v_inactive_count);
-	SAME(v_laundry_count);
 	SAME(v_committed);
 	SAME(v_fictitious);
 	SAME(v_free_count);
 #undef SAME
+	for (int queue = 0; queue < PQ_COUNT; queue++)
+		same("queued pages", s->queued[queue], vm_page_queue_count(queue));
 	same("mappings", s->pmap.mappings, fake_pmap.mappings);
 	same("wired mappings", s->pmap.wired, fake_pmap.wired);
 	same("kmalloc blocks", s->kmem, fake_kmem_live);

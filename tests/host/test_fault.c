@@ -94,7 +94,7 @@ test_zero_fill(void)
 	space_write(s, VA, 7);
 	T_EQ(FAULTS, 4);
 	T_EQ(space_read(s, VA), 7);
-	T_EQ(vm_cnt.v_active_count, 4);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 4);
 	space_destroy(s);
 }
 

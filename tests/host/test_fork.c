@@ -370,7 +370,7 @@ test_collapse_when_the_child_ends(void)
 	space_destroy(child);
 	T_EQ(depth(parent, VA), 1);
 	T_EQ(entry_at(parent, VA)->object->resident_page_count, 8);
-	T_EQ(vm_cnt.v_active_count, 8);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 8);
 	T_OK(frame(parent, VA + ptoa(5)) == m); /* moved with its mapping */
 	for (int i = 0; i < 8; i++)
 		T_EQ(space_read(parent, VA + ptoa(i)), i == 2 ? 22 : i);
@@ -399,12 +399,12 @@ test_a_thousand_generations(void)
 		T_OK(depth(s, VA) <= 2);
 		if (gen == 50) {
 			objects = vm_cnt.v_objects;
-			active = vm_cnt.v_active_count;
+			active = vm_page_queue_count(PQ_ACTIVE);
 			kmem = fake_kmem_live;
 		}
 	}
 	T_EQ(vm_cnt.v_objects, objects);
-	T_EQ(vm_cnt.v_active_count, active);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), active);
 	T_OK(fake_kmem_live <= kmem + 2);
 	for (int i = 0; i < 16; i++)
 		T_EQ(space_read(s, VA + ptoa(i)), i < 8 ? 992 + i : 976 + i);
@@ -431,9 +431,9 @@ test_a_thousand_children_of_split_memory(void)
 		space_destroy(child);
 		T_OK(depth(s, VA) <= 2 && depth(s, VA + ptoa(6)) <= 2);
 		if (i == 100)
-			active = vm_cnt.v_active_count;
+			active = vm_page_queue_count(PQ_ACTIVE);
 	}
-	T_OK(vm_cnt.v_active_count <= active && active <= 24);
+	T_OK(vm_page_queue_count(PQ_ACTIVE) <= active && active <= 24);
 	T_EQ(space_read(s, VA + ptoa(10)), 10);
 	T_EQ(space_read(s, VA + ptoa(8)), 8);
 	T_EQ(space_read(s, VA + ptoa(4)), 999);
@@ -724,7 +724,7 @@ test_model(void)
 			if (models[i].s != NULL)
 				model_end(&models[i]);
 		T_EQ(vm_cnt.v_objects, 0);
-		T_EQ(vm_cnt.v_active_count, 0);
+		T_EQ(vm_page_queue_count(PQ_ACTIVE), 0);
 	}
 }
 

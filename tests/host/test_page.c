@@ -713,22 +713,22 @@ test_queues(void)
 	T_EQ(m->queue, PQ_NONE);
 	vm_page_activate(m);
 	T_EQ(m->queue, PQ_ACTIVE);
-	T_EQ(vm_cnt.v_active_count, 1);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 1);
 	vm_page_activate(m);
-	T_EQ(vm_cnt.v_active_count, 1);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 1);
 	vm_page_deactivate(m);
 	T_EQ(m->queue, PQ_INACTIVE);
-	T_EQ(vm_cnt.v_active_count, 0);
-	T_EQ(vm_cnt.v_inactive_count, 1);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 0);
+	T_EQ(vm_page_queue_count(PQ_INACTIVE), 1);
 	vm_page_activate(m);
-	T_EQ(vm_cnt.v_inactive_count, 0);
+	T_EQ(vm_page_queue_count(PQ_INACTIVE), 0);
 	vm_page_dequeue(m);
 	T_EQ(m->queue, PQ_NONE);
-	T_EQ(vm_cnt.v_active_count, 0);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 0);
 	vm_page_dequeue(m);
 	vm_page_deactivate(m);
 	vm_object_deallocate(object); /* takes it off its queue */
-	T_EQ(vm_cnt.v_inactive_count, 0);
+	T_EQ(vm_page_queue_count(PQ_INACTIVE), 0);
 }
 
 static void
@@ -764,7 +764,7 @@ test_device_pages_are_not_queued(void)
 	vm_page_activate(m);
 	vm_page_deactivate(m);
 	T_EQ(m->queue, PQ_NONE);
-	T_EQ(vm_cnt.v_active_count + vm_cnt.v_inactive_count, 0);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE) + vm_page_queue_count(PQ_INACTIVE), 0);
 	vm_page_wire(m);
 	T_EQ(vm_cnt.v_wire_count, 0); /* counts RAM */
 	vm_page_unwire(m);

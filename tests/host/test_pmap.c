@@ -329,7 +329,8 @@ check_list(vm_page_t first, vm_pindex_t n)
 {
 	uint64_t sum = 0, want = 0, length = 0, count;
 
-	for (struct pv_entry *pv = first->md.pv_list; pv != NULL; pv = pv->pv_next, length++) {
+	for (struct pv_entry *pv = (struct pv_entry *)first->md.pv_head; pv != NULL;
+	     pv = pv->pv_next, length++) {
 		count = pv->pv_va & PAGE_MASK;
 		if (count == 0 ||
 		    count != model_count(pv_pmap(pv), trunc_page(pv->pv_va), first, n))

@@ -1602,7 +1602,7 @@ test_P14_kept_pages_are_active(void)
 	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(8)), 8); /* O1: the whole run */
 	for (vm_pindex_t i = 0; i < 8; i++)
 		T_EQ(page_at(object, i)->queue, PQ_ACTIVE);
-	T_EQ(vm_cnt.v_active_count, 8);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 8);
 	space_destroy(s);
 	vm_object_deallocate(object);
 }
@@ -2292,7 +2292,7 @@ test_U1_unmanaged_object_is_populated(void)
 	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(NPAGES)), 8);
 	T_EQ(vm_cnt.v_populate_clipped - clipped, NPAGES - 8);
 	T_EQ(vm_cnt.v_pv_entries, 0);
-	T_EQ(vm_cnt.v_active_count + vm_cnt.v_inactive_count, 0);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE) + vm_page_queue_count(PQ_INACTIVE), 0);
 	check_data(s, VA, 2, 8);
 	teardown(s);
 }

@@ -38,9 +38,13 @@ struct pv_entry;
 struct pv_chunk;
 struct vm_page;
 
-/* Locks: (c) constant  (a) atomic  (p) pmap_mtx, one for all pmaps and pv lists: whoever follows a page's list
- * changes the page tables of many pmaps, and whoever changes page tables changes such lists */
+/*
+ * Locks: (c) constant  (a) atomic  (p) pm_mtx: whoever changes user page tables has theirs
+ * (l) the list's own, PV_LOCKED in its head, taken with the pmap's lock held. Who comes from a page
+ * has the list first, and only tries for the pmaps it names (pv_foreach).
+ */
 struct pmap {
+	struct mtx pm_mtx;
 	uint64_t *pm_pml4; /* (c) through the direct map */
 	uint64_t pm_cr3; /* (c) */
 	uint32_t pm_active; /* (a) bit i: CPU i may have translations of the user half */
@@ -50,5 +54,5 @@ struct pmap {
 };
 
 struct md_page {
-	struct pv_entry *pv_list; /* (p) who maps the page */
+	uintptr_t pv_head; /* (l) who maps the page: the first struct pv_entry, and PV_LOCKED */
 };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kern/types.h"
+#include "vm/vm_counters.h"
 
 /* What trap.S and syscall.S push: the order is the one in memory. */
 struct trapframe {
@@ -44,6 +45,7 @@ struct pcpu {
 	struct tlb_request *pc_request; /* (c) */
 	uint64_t pc_stamp; /* (k) TSC when it last went into the kernel, or out, or was asked */
 	uint64_t pc_user, pc_system; /* (k) TSC ticks on either side since it was asked */
+	struct vm_counters pc_cnt; /* (k) by one instruction, which needs no interrupts off */
 };
 
 static inline struct thread *

@@ -26,7 +26,7 @@ struct cpu_features cpu_features = {.avx = true};
 struct pcpu pcpus[MAXCPU];
 uint32_t cpus_online = 1;
 volatile bool panicking;
-struct pmap kernel_pmap_store;
+struct pmap kernel_pmap_store = {.pm_mtx = MTX_INITIALIZER("kernel pmap", LR_PMAP)};
 struct fake_pmap_counts fake_pmap;
 struct vm_page *fake_ram_pages;
 uint64_t cpu_invlpgs, cpu_cr3_writes;
@@ -258,4 +258,17 @@ void
 fake_pmap_verify(void)
 {
 	cpu_check();
+}
+
+/* Nobody else takes a lock. */
+void
+cpu_spinwait(void)
+{
+	T_FAIL("the only CPU waits for another");
+}
+
+void
+lock_waited(const char *name, bool slept)
+{
+	T_FAIL("the only thread waits for the lock %s (slept: %d)", name, slept);
 }

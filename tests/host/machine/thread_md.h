@@ -5,6 +5,8 @@
 
 #include "kern/types.h"
 
+#define MAXCPU 16
+
 struct thread_md {
 	bool md_killed; /* what thread_killed() says */
 };

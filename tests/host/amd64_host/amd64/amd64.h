@@ -14,7 +14,6 @@ struct cpu_features {
 };
 extern struct cpu_features cpu_features;
 
-#define MAXCPU 16
 struct pcpu {
 	uint32_t pc_cpuid, pc_apic_id, pc_tlb, pc_asked;
 	struct pmap *pc_curpmap;

@@ -1,0 +1,10 @@
+/*
+ * The host tests' machine: it has one CPU, and its counts are vm_cnt.
+ */
+#pragma once
+
+#include "vm/vm_counters.h"
+
+#define VM_CNT_ADD(field, n) (vm_cnt.field += (uint64_t)(n))
+#define VM_CNT_INC(field)    VM_CNT_ADD(field, 1)
+#define VM_CNT_DEC(field)    VM_CNT_ADD(field, -1)
