@@ -1,7 +1,9 @@
 /*
  * faultscale [N] [SECONDS]: anonymous write faults a second by one worker, and by N at once, as
  * processes and as threads of one address space, each on pages of its own; and how many times the
- * one's the N make. The same on Linux and on Quire.
+ * one's the N make. Before that, the same of mere additions: no more can be had of this machine, and
+ * if it is less than N, others use it, too. Each is the median of ROUNDS measurements, in which one
+ * and N take turns. The same on Linux and on Quire.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -14,14 +16,15 @@
 
 #define PAGES       1024 /* of one mapping */
 #define WORKERS_MAX 16
+#define ROUNDS      7
 
 struct shared {
 	volatile int go;
-	uint64_t faults[WORKERS_MAX][8]; /* a line of the cache each */
+	uint64_t done[WORKERS_MAX][8]; /* a line of the cache each */
 };
 
 static struct shared *shared;
-static double seconds = 2;
+static double seconds = 2; /* of each measurement of a kind, one's and N's, all rounds */
 
 static double
 now(void)
@@ -32,16 +35,34 @@ now(void)
 	return ((double)ts.tv_sec + (double)ts.tv_nsec / 1e9);
 }
 
-static void *
-work(void *arg)
+static double
+wait_and_end(void)
 {
-	uint64_t *faults = arg;
-	double end;
-	char *p;
-
 	while (!shared->go)
 		usleep(1000);
-	for (end = now() + seconds; now() < end; *faults += PAGES) {
+	return (now() + seconds / ROUNDS);
+}
+
+static void *
+add(void *arg)
+{
+	uint64_t *done = arg;
+	double end = wait_and_end();
+
+	for (volatile int x = 0; now() < end; *done += 1000)
+		for (int i = 0; i < 1000; i++)
+			x += i;
+	return (NULL);
+}
+
+static void *
+touch(void *arg)
+{
+	uint64_t *done = arg;
+	double end = wait_and_end();
+	char *p;
+
+	for (; now() < end; *done += PAGES) {
 		p = mmap(NULL, PAGES * 4096ul, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 		if (p == MAP_FAILED)
@@ -53,52 +74,83 @@ work(void *arg)
 	return (NULL);
 }
 
-static uint64_t
-total(int n)
-{
-	uint64_t sum = 0;
+typedef void *worker(void *arg);
 
-	for (int i = 0; i < n; i++) {
-		sum += shared->faults[i][0];
-		shared->faults[i][0] = 0;
-	}
-	shared->go = 0;
-	return ((uint64_t)((double)sum / seconds));
-}
-
-static uint64_t
-by_processes(int n)
+static void
+as_processes(worker *work, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (fork() == 0) {
-			work(shared->faults[i]);
+			work(shared->done[i]);
 			_exit(0);
 		}
 	shared->go = 1;
 	while (wait(NULL) > 0)
 		;
-	return (total(n));
 }
 
-static uint64_t
-by_threads(int n)
+static void
+as_threads(worker *work, int n)
 {
 	pthread_t threads[WORKERS_MAX];
 
 	for (int i = 0; i < n; i++)
-		if (pthread_create(&threads[i], NULL, work, shared->faults[i]) != 0)
+		if (pthread_create(&threads[i], NULL, work, shared->done[i]) != 0)
 			exit(1);
 	shared->go = 1;
 	for (int i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
-	return (total(n));
+}
+
+/* What n of them do in a second. */
+static double
+rate(void (*as)(worker *, int), worker *work, int n)
+{
+	uint64_t sum = 0;
+
+	shared->go = 0;
+	for (int i = 0; i < n; i++)
+		shared->done[i][0] = 0;
+	as(work, n);
+	for (int i = 0; i < n; i++)
+		sum += shared->done[i][0];
+	return ((double)sum / (seconds / ROUNDS));
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return ((x > y) - (x < y));
+}
+
+static double
+median(double *values)
+{
+	qsort(values, ROUNDS, sizeof(*values), compare);
+	return (values[ROUNDS / 2]);
+}
+
+static void
+measure(const char *what, void (*as)(worker *, int), worker *work, int n, const char *unit)
+{
+	double one[ROUNDS], many[ROUNDS], ratio[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		one[i] = rate(as, work, 1);
+		many[i] = rate(as, work, n);
+		ratio[i] = many[i] / one[i];
+	}
+	printf("%-10s 1: %.0f %s/s, %d: %.0f, ratio %.2f\n", what, median(one), unit, n,
+	       median(many), median(ratio));
+	fflush(stdout);
 }
 
 int
 main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 2;
-	uint64_t one, many;
 
 	if (argc > 2)
 		seconds = atof(argv[2]);
@@ -110,13 +162,8 @@ main(int argc, char **argv)
 	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return (1);
-	one = by_processes(1);
-	many = by_processes(n);
-	printf("processes: 1: %lu faults/s, %d: %lu, ratio %.2f\n", one, n, many,
-	       (double)many / (double)one);
-	one = by_threads(1);
-	many = by_threads(n);
-	printf("threads:   1: %lu faults/s, %d: %lu, ratio %.2f\n", one, n, many,
-	       (double)many / (double)one);
+	measure("additions:", as_processes, add, n, "additions");
+	measure("processes:", as_processes, touch, n, "faults");
+	measure("threads:", as_threads, touch, n, "faults");
 	return (0);
 }

@@ -21,16 +21,10 @@
 enum { BOOT_WAITS, BOOT_CAME, BOOT_GIVEN_UP };
 
 uint32_t cpus_online = 1;
-static uint32_t ncpus = 1; /* (c) after mp_start */
+uint32_t cpus_running = 1; /* (c) after mp_start */
 static uint32_t boot_state[MAXCPU]; /* (a) BOOT_* */
 static struct thread *idle_threads[MAXCPU]; /* (c) */
 static uint64_t ist_ends[MAXCPU][3]; /* (c) */
-
-unsigned
-cpu_count(void)
-{
-	return (ncpus);
-}
 
 void
 cpu_kick(unsigned cpu)
@@ -48,12 +42,7 @@ cpu_spinwait(void)
 uint64_t
 vm_cnt_sum(const uint64_t *field)
 {
-	size_t offset = (size_t)((const char *)field - (const char *)&vm_cnt);
-	uint64_t sum = *field;
-
-	for (unsigned i = 0; i < ncpus; i++)
-		sum += *(const uint64_t *)((const char *)&pcpus[i].pc_cnt + offset);
-	return (sum);
+	return (vm_cnt_sum_inline(field));
 }
 
 /* By NMI: they may have interrupts off. trap_ist sees that the kernel panics. */
@@ -202,22 +191,22 @@ mp_start(void)
 		if (bootinfo.apic_ids[k] != own)
 			apic_ipi(bootinfo.apic_ids[k], APIC_IPI_INIT);
 	wait_ns(INIT_NS);
-	for (uint32_t k = 0; k < bootinfo.ncpus && ncpus < wanted; k++) {
+	for (uint32_t k = 0; k < bootinfo.ncpus && cpus_running < wanted; k++) {
 		if (bootinfo.apic_ids[k] == own)
 			continue;
-		pcpus[ncpus].pc_apic_id = bootinfo.apic_ids[k];
-		if (ist_ends[ncpus][2] == 0 && !prepare_cpu(ncpus)) {
-			klog(LOG_WARNING, "no memory for CPU %u", ncpus);
+		pcpus[cpus_running].pc_apic_id = bootinfo.apic_ids[k];
+		if (ist_ends[cpus_running][2] == 0 && !prepare_cpu(cpus_running)) {
+			klog(LOG_WARNING, "no memory for CPU %u", cpus_running);
 			break;
 		}
-		if (start_cpu(ncpus)) {
-			ncpus++;
+		if (start_cpu(cpus_running)) {
+			cpus_running++;
 			continue;
 		}
 		klog(LOG_WARNING, "the CPU with APIC number %u does not answer",
 		     bootinfo.apic_ids[k]);
 		apic_ipi(bootinfo.apic_ids[k], APIC_IPI_INIT); /* it is not to wake up later */
-		boot_state[ncpus] = BOOT_WAITS;
+		boot_state[cpus_running] = BOOT_WAITS;
 	}
-	klog(LOG_INFO, "%u CPUs", ncpus);
+	klog(LOG_INFO, "%u CPUs", cpus_running);
 }

@@ -9,11 +9,13 @@
  */
 #include "amd64/pmap_int.h"
 #include "kern/errno.h"
+#include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/trace.h"
 #include "kern/string.h"
 
 #define SUPERPAGE_SIZE ptoa(VM_SUPERPAGE_PAGES)
+#define CHANGE_TURN    256 /* entries of a large change that are done with interrupts off */
 
 /*
  * Changes to one pmap's entries that other translations may still hold: the range to flush, and
@@ -27,6 +29,7 @@ struct pmap_change {
 	struct pglist free;
 	vm_prot_t prot; /* change_protect: what stays */
 	struct pv_entry **pv_first; /* of the pv list of what is changed, if that is locked */
+	int64_t left; /* entries to look at before others have a turn */
 };
 /* Do something to the n entries of one table from e on, which map va and what follows. */
 typedef void change_fn(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level);
@@ -304,7 +307,10 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 		return (n);
 	if ((taken & PG_D) != 0)
 		pages_dirty(m, pages);
-	pv_remove(c->pmap, va, m, pages, c->pv_first);
+	if (__predict_false(c->pv_first != NULL))
+		pv_remove_listed(c->pmap, va, m, pages, c->pv_first);
+	else
+		pv_remove(c->pmap, va, m, pages);
 	return (n);
 }
 
@@ -366,11 +372,12 @@ change_unwire(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, in
 	}
 }
 
-static void change_table(struct pmap_change *c, vm_page_t tpage, int level, vm_offset_t va,
-			 vm_offset_t end, change_fn *fn);
+static vm_offset_t change_table(struct pmap_change *c, vm_page_t tpage, int level, vm_offset_t va,
+				vm_offset_t end, change_fn *fn);
 
-/* The table below e, an entry of table tpage; then away with it if it is left empty. */
-static void
+/* The table below e, an entry of table tpage; then away with it if it is left empty. Where it came
+ * to, as change_table. */
+static vm_offset_t
 change_below(struct pmap_change *c, vm_page_t tpage, uint64_t *e, int level, vm_offset_t va,
 	     vm_offset_t end, change_fn *fn)
 {
@@ -378,17 +385,19 @@ change_below(struct pmap_change *c, vm_page_t tpage, uint64_t *e, int level, vm_
 	vm_page_t child = table_page(below);
 
 	if (level > 1) {
-		change_table(c, child, level - 1, va, end, fn);
+		end = change_table(c, child, level - 1, va, end, fn);
 	} else {
 		c->table = child;
+		c->left -= (int64_t)atop(end - va);
 		fn(c, &below[PTE_INDEX(va, 0)], va, atop(end - va), 0);
 	}
 	if (child->pindex != 0)
-		return;
+		return (end);
 	*e = 0;
 	tpage->pindex--;
 	TAILQ_INSERT_TAIL(&c->free, child, plinks);
 	change_note(c, trunc_page(va), 1);
+	return (end);
 }
 
 /* The superpage at e: as a whole, or demoted; one that cannot be demoted can be dropped
@@ -412,16 +421,17 @@ change_super(struct pmap_change *c, vm_page_t tpage, uint64_t *e, vm_offset_t va
 
 /*
  * Call fn on the entries of [va, end) below the table in tpage, and take away the tables that are
- * left empty. One change may visit all of user space: absent tables cost nothing.
+ * left empty. One change may visit all of user space: absent tables cost nothing. Where it came to:
+ * end, or less when it has had its turn (c->left).
  */
-static void
+static vm_offset_t
 change_table(struct pmap_change *c, vm_page_t tpage, int level, vm_offset_t va, vm_offset_t end,
 	     change_fn *fn)
 {
 	vm_offset_t size = 1ul << LEVEL_SHIFT(level), next;
 	uint64_t *table = phys_to_dmap(tpage->phys_addr), *e;
 
-	for (; va < end; va = next) {
+	for (; va < end && c->left > 0; va = next) {
 		next = MIN(rounddown2(va, size) + size, end);
 		e = &table[PTE_INDEX(va, level)];
 		if ((*e & PG_V) == 0)
@@ -429,15 +439,17 @@ change_table(struct pmap_change *c, vm_page_t tpage, int level, vm_offset_t va, 
 		if ((*e & PG_PS) != 0)
 			change_super(c, tpage, e, va, next, fn);
 		else
-			change_below(c, tpage, e, level, va, next, fn);
+			next = change_below(c, tpage, e, level, va, next, fn);
 	}
+	return (va);
 }
 
 /* The same for all of c's pmap. */
-static void
+static vm_offset_t
 change_all(struct pmap_change *c, vm_offset_t va, vm_offset_t end, change_fn *fn)
 {
-	change_table(c, table_page(c->pmap->pm_pml4), TOP_LEVEL, va, end, fn);
+	c->left = CHANGE_TURN;
+	return (change_table(c, table_page(c->pmap->pm_pml4), TOP_LEVEL, va, end, fn));
 }
 
 /* --- entering --------------------------------------------------------------------------------- */
@@ -495,7 +507,7 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 		fresh++;
 	}
 	if (managed && fresh < n)
-		pv_remove(c->pmap, va, m, n - fresh, NULL);
+		pv_remove(c->pmap, va, m, n - fresh);
 	c->table->pindex += fresh;
 	c->pmap->pm_resident += fresh;
 	VM_CNT_ADD(v_pte_writes, fresh);
@@ -721,7 +733,7 @@ remove_simple(pmap_t pmap, vm_offset_t va)
 	tlb_shootdown_page(pmap, va);
 	if ((old & PG_D) != 0)
 		vm_page_dirty(m);
-	pv_remove(pmap, va, m, 1, NULL);
+	pv_remove(pmap, va, m, 1);
 	return (true);
 }
 
@@ -792,32 +804,42 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 
 /* --- ranges of a map -------------------------------------------------------------------------- */
 
-static void
+/* One turn, from sva on; where it came to. */
+static vm_offset_t
 change_locked(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
 {
 	struct pmap_change c;
 
-	KASSERT(sva <= eva && eva <= VM_MAXUSER_ADDRESS, ("pmap: [%#lx, %#lx)", sva, eva));
 	change_begin(&c, pmap);
 	c.prot = prot;
-	change_all(&c, sva, eva, fn);
+	sva = change_all(&c, sva, eva, fn);
 	change_flush(&c);
+	return (sva);
 }
 
+/* By turns, so that neither other CPUs' faults nor interrupts wait for all of a large change. */
 static void
 change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
 {
-	mtx_lock(&pmap->pm_mtx);
-	change_locked(pmap, sva, eva, fn, prot);
-	mtx_unlock(&pmap->pm_mtx);
+	KASSERT(sva <= eva && eva <= VM_MAXUSER_ADDRESS, ("pmap: [%#lx, %#lx)", sva, eva));
+	while (sva < eva) {
+		mtx_lock(&pmap->pm_mtx);
+		sva = change_locked(pmap, sva, eva, fn, prot);
+		mtx_unlock(&pmap->pm_mtx);
+		if (sva < eva)
+			cpu_spinwait(); /* who waits sees it free */
+	}
 }
 
 void
 pmap_remove(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 {
-	KASSERT(eva <= VM_MAXUSER_ADDRESS, ("pmap_remove: [%#lx, %#lx)", sva, eva));
+	if (eva - sva != PAGE_SIZE) {
+		change_map(pmap, sva, eva, change_remove, VM_PROT_NONE);
+		return;
+	}
 	mtx_lock(&pmap->pm_mtx);
-	if (eva - sva != PAGE_SIZE || !remove_simple(pmap, sva))
+	if (!remove_simple(pmap, sva))
 		change_locked(pmap, sva, eva, change_remove, VM_PROT_NONE);
 	mtx_unlock(&pmap->pm_mtx);
 }
@@ -991,7 +1013,8 @@ page_has(vm_page_t m, uint64_t bits)
 
 	for (; b.m < end && !has; b.m += VM_SUPERPAGE_PAGES) {
 		b.n = MIN((vm_pindex_t)(end - b.m), VM_SUPERPAGE_PAGES);
-		has = pv_foreach(b.m, pv_has, &b);
+		if ((*pv_head(b.m) & ~PV_LOCKED) != 0)
+			has = pv_foreach(b.m, pv_has, &b);
 	}
 	return (has);
 }

@@ -105,14 +105,24 @@ pv_head(vm_page_t m)
 	return (&((m->flags & PG_BLOCK) != 0 ? vm_page_block(m) : m)->md.pv_head);
 }
 
-/* Lock a list, with interrupts off; its first entry. */
+/* Lock a list, with interrupts off: its first entry. */
+static inline bool
+pv_list_trylock(uintptr_t *head, struct pv_entry **first)
+{
+	if ((__atomic_fetch_or(head, PV_LOCKED, __ATOMIC_ACQUIRE) & PV_LOCKED) != 0)
+		return (false);
+	*first = (struct pv_entry *)(*head - PV_LOCKED);
+	return (true);
+}
 void pv_list_wait(uintptr_t *head);
 static inline struct pv_entry *
 pv_list_lock(uintptr_t *head)
 {
-	if (__predict_false((__atomic_fetch_or(head, PV_LOCKED, __ATOMIC_ACQUIRE) & PV_LOCKED) != 0))
+	struct pv_entry *first;
+
+	while (__predict_false(!pv_list_trylock(head, &first)))
 		pv_list_wait(head);
-	return ((struct pv_entry *)(*head - PV_LOCKED));
+	return (first);
 }
 /* And let go of it; first: its first entry now. */
 static inline void
@@ -139,12 +149,16 @@ pv_add(pmap_t pmap, uintptr_t *head, vm_offset_t va, uint64_t n)
 /* Note that n pages from m on are mapped from va on; n is 1, or they are of one block. The pmap is
  * locked. False when there is no memory: nothing changed. */
 bool pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
-/* The same, undone. first: of m's list if the caller has that locked, else NULL. */
-void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n, struct pv_entry **first);
+/* The same, undone. */
+void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
+/* And where the caller has m's list locked, which begins with *first. */
+void pv_remove_listed(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n,
+		      struct pv_entry **first);
 
 /*
  * Call fn for each entry of m's list, with the list and the entry's pmap locked, until it says true;
- * the result is its last. It may remove the entry; *first is for pv_remove. Where a pmap is in use
+ * the result is its last. It may remove the entry; *first is for pv_remove_listed.
+ * Where a pmap is in use
  * all begins again: fn may see an entry more than once. No pmap is locked by the caller.
  */
 typedef bool pv_fn(void *arg, struct pv_entry *pv, struct pv_entry **first);

@@ -9,9 +9,8 @@ void __slow_path
 pv_list_wait(uintptr_t *head)
 {
 	lock_waited("pv list", false);
-	do {
+	while ((__atomic_load_n(head, __ATOMIC_RELAXED) & PV_LOCKED) != 0)
 		cpu_spinwait();
-	} while ((__atomic_fetch_or(head, PV_LOCKED, __ATOMIC_ACQUIRE) & PV_LOCKED) != 0);
 }
 
 struct pv_chunk *
@@ -81,28 +80,58 @@ pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
 	return (pv != NULL || pv_add(pmap, head, va, n)); /* only its own pmap adds such an entry */
 }
 
-void
-pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n, struct pv_entry **first)
+/* From the list that begins with *first; the entry, if it is no longer needed. */
+static struct pv_entry *
+entry_take(struct pv_entry **first, pmap_t pmap, vm_offset_t base, uint64_t n)
 {
-	uintptr_t *head = first == NULL ? pv_head(m) : NULL;
-	struct pv_entry *own, **link, *pv;
-	bool last;
+	struct pv_entry **link = entry_find(first, pmap, base), *pv = *link;
+
+	pv->pv_va -= n;
+	if ((pv->pv_va & PAGE_MASK) != 0)
+		return (NULL);
+	*link = pv->pv_next;
+	return (pv);
+}
+
+void
+pv_remove_listed(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n, struct pv_entry **first)
+{
+	struct pv_entry *pv = entry_take(first, pmap, base_address(va, m), n);
 
 	mtx_assert_owned(&pmap->pm_mtx);
-	if (head != NULL) {
-		own = pv_list_lock(head);
-		first = &own;
-	}
-	link = entry_find(first, pmap, base_address(va, m));
-	pv = *link;
-	pv->pv_va -= n;
-	last = (pv->pv_va & PAGE_MASK) == 0;
-	if (last)
-		*link = pv->pv_next;
-	if (head != NULL)
-		pv_list_unlock(head, *first);
-	if (last)
+	if (pv != NULL)
 		entry_free(pv);
+}
+
+static void __slow_path
+remove_slow(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
+{
+	uintptr_t *head = pv_head(m);
+	struct pv_entry *first = pv_list_lock(head), *pv;
+
+	pv = entry_take(&first, pmap, base_address(va, m), n);
+	pv_list_unlock(head, first);
+	if (pv != NULL)
+		entry_free(pv);
+}
+
+/* Most are the first of their list, which nobody else has locked, and all of it goes. */
+void
+pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
+{
+	uintptr_t *head = pv_head(m);
+	struct pv_entry *first;
+
+	mtx_assert_owned(&pmap->pm_mtx);
+	if (!pv_list_trylock(head, &first)) {
+		remove_slow(pmap, va, m, n);
+	} else if (first->pv_va != (base_address(va, m) | n) || pv_pmap(first) != pmap) {
+		pv_list_unlock(head, first);
+		remove_slow(pmap, va, m, n);
+	} else {
+		pv_list_unlock(head, first->pv_next);
+		entry_free(first);
+	}
 }
 
 /* One walk of the list; false: it came to a pmap that is in use. */

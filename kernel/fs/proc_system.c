@@ -36,7 +36,8 @@ PROC_FILE(thread_self, .path = "thread-self", .type = VLNK, .show = show_thread_
 static void
 show_meminfo(struct text *t, struct proc *p __unused)
 {
-	uint64_t paged = vm_page_queue_count(PQ_ACTIVE) + vm_page_queue_count(PQ_INACTIVE) + vm_page_queue_count(PQ_LAUNDRY);
+	uint64_t paged = vm_page_queue_count(PQ_ACTIVE) + vm_page_queue_count(PQ_INACTIVE) +
+			 vm_page_queue_count(PQ_LAUNDRY);
 	uint64_t file = MIN(VM_CNT(v_file_count), paged);
 	const struct {
 		const char *name;

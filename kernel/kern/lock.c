@@ -14,7 +14,8 @@
 #include "kern/sleepq.h"
 
 #define RW_THREAD(word) ((word) & ~(RW_READER - 1))
-#define RW_SPINS        2000 /* looks at a lock before one sleeps */
+#define RW_SPINS        4000 /* looks at a lock before one sleeps */
+#define LOOKS           64 /* before a pause */
 
 static inline bool
 cas(uintptr_t *word, uintptr_t *old, uintptr_t new)
@@ -111,10 +112,20 @@ mtx_init(struct mtx *m, const char *name, enum lock_rank rank)
 	*m = (struct mtx)MTX_INITIALIZER(name, rank);
 }
 
+/* Between two looks at a lock: at first at once, as most are held for a hundred instructions or so;
+ * later with a pause, for which a hypervisor may let another CPU run. */
+static inline void
+spin_pause(unsigned looks)
+{
+	if (looks % LOOKS == 0)
+		cpu_spinwait();
+}
+
 static void __slow_path
 mtx_lock_slow(struct mtx *m, bool taken)
 {
 	uintptr_t owner = 0;
+	unsigned looks = 0;
 
 	rank_check(m->mtx_name, m->mtx_rank);
 	if (!taken)
@@ -122,7 +133,8 @@ mtx_lock_slow(struct mtx *m, bool taken)
 	while (!taken && !panicking) {
 		taken = cas(&m->mtx_owner, &owner, (uintptr_t)curthread);
 		KASSERT(taken || owner != (uintptr_t)curthread, ("%s taken twice", m->mtx_name));
-		cpu_spinwait();
+		while (!taken && load(&m->mtx_owner) != 0 && !panicking)
+			spin_pause(++looks);
 		owner = 0;
 	}
 }
@@ -203,8 +215,9 @@ rw_try(struct rwlock *rw, bool write)
 	return (true);
 }
 
-/* Is it worth while to wait for who holds the lock? Not if he sleeps, or others queue. The thread
- * may be gone by now: what is read of it then is of no consequence. */
+/* Is it worth while to wait for who holds the lock? Not if he sleeps, or others queue. If he has just
+ * been handed it he is about to run; who slept then would have it handed over again, and so on for
+ * ever. The thread may be gone by now: what is read of it then is of no consequence. */
 static bool
 rw_soon_free(uintptr_t word)
 {
@@ -213,7 +226,7 @@ rw_soon_free(uintptr_t word)
 	if ((word & RW_WAITERS) != 0)
 		return (false);
 	return ((word & RW_WRITER) == 0 ||
-		__atomic_load_n(&owner->td_state, __ATOMIC_RELAXED) == TDS_RUNNING);
+		__atomic_load_n(&owner->td_state, __ATOMIC_RELAXED) != TDS_SLEEPING);
 }
 
 static bool
@@ -229,7 +242,7 @@ rw_spin(struct rwlock *rw, bool write)
 		word = load(&rw->rw_word);
 		if (word != 0 && !rw_soon_free(word))
 			return (false);
-		__builtin_ia32_pause();
+		spin_pause((unsigned)i + 1);
 	}
 	return (false);
 }

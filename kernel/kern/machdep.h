@@ -93,7 +93,12 @@ uint64_t cpu_interrupts(unsigned cpu, int kind);
 
 /* CPUs that run, which are numbered from 0; each sets its bit in cpus_online when it takes
  * interrupts. */
-unsigned cpu_count(void);
+extern uint32_t cpus_running;
+static inline unsigned
+cpu_count(void)
+{
+	return (cpus_running);
+}
 extern uint32_t cpus_online;
 /* Have another CPU look at its run queue, its timer and what its thread is to see to: it will call
  * sched_kicked. */

@@ -44,4 +44,3 @@ extern struct vm_counters vm_cnt;
 
 /* The sum of all CPUs' copies, and vm_cnt's, of the field of vm_cnt that is given. */
 uint64_t vm_cnt_sum(const uint64_t *field);
-#define VM_CNT(field) vm_cnt_sum(&vm_cnt.field)

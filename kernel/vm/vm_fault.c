@@ -21,8 +21,9 @@
  * Locks: the map is read-locked from the lookup to the end, but let go while a pager is called or
  * memory is waited for; then the fault either proves that nothing changed (the map's timestamp) or
  * starts over. The first object stays locked from the lookup on, so nobody can put a page in front
- * of one that we found behind it. Nothing sleeps in here but the pager, a busy page, and the wait
- * for memory.
+ * of one that we found behind it. A page that is made here is ours (busied) before that lock is let
+ * go, and filled and entered after, so that others can do the same meanwhile with other pages of the
+ * object. Nothing sleeps in here but the pager, a busy page, and the wait for memory.
  *
  * Why a restart after getpages, not FreeBSD's way of keeping a busy page in front and looking up
  * the map again: the second round finds the page resident and is the soft path. One way to go on,
@@ -45,12 +46,24 @@ fault_unlock_map(struct faultstate *fs)
 	fs->map_locked = false;
 }
 
+/* The new page is ours, and whoever comes upon it waits for us: others may use the objects. */
+static void
+fault_own_page(struct faultstate *fs)
+{
+	if (fs->object != fs->at.object)
+		VM_OBJECT_UNLOCK(fs->object);
+	VM_OBJECT_UNLOCK(fs->at.object);
+	fs->object = fs->at.object;
+	fs->ours = true;
+}
+
 enum fault_result
 fault_unlock(struct faultstate *fs, enum fault_result result)
 {
 	if (fs->object != NULL && fs->object != fs->at.object)
 		VM_OBJECT_UNLOCK(fs->object);
-	VM_OBJECT_UNLOCK(fs->at.object);
+	if (!fs->ours)
+		VM_OBJECT_UNLOCK(fs->at.object);
 	fs->object = NULL;
 	fault_unlock_map(fs);
 	return (result);
@@ -73,6 +86,7 @@ vm_fault_lookup(struct faultstate *fs)
 	if (fs->rv != KERN_SUCCESS)
 		return (FAULT_FAILED);
 	fs->map_locked = true;
+	fs->ours = false;
 	fs->object = fs->at.object;
 	fs->pindex = fs->at.pindex;
 	VM_OBJECT_RLOCK(fs->object);
@@ -216,9 +230,9 @@ vm_fault_getpages(struct faultstate *fs)
 
 /* A new page in the first object, xbusied; its contents are up to the caller. */
 static vm_page_t
-fault_new_page(struct faultstate *fs, int req)
+fault_new_page(struct faultstate *fs)
 {
-	vm_page_t m = vm_page_alloc(fs->at.object, fs->at.pindex, req);
+	vm_page_t m = vm_page_alloc(fs->at.object, fs->at.pindex, VM_ALLOC_NORMAL);
 
 	if (m != NULL)
 		m->valid = true;
@@ -231,12 +245,11 @@ fault_zero_fill(struct faultstate *fs)
 {
 	if (fs->at.pindex >= fs->at.object->size) /* shared memory, mapped for longer than it is */
 		return (fault_fail(fs, KERN_FAILURE));
-	if (fs->object != fs->at.object)
-		VM_OBJECT_UNLOCK(fs->object);
-	fs->object = fs->at.object;
-	fs->m = fault_new_page(fs, VM_ALLOC_ZERO);
+	fs->m = fault_new_page(fs);
 	if (fs->m == NULL)
 		return (fault_unlock(fs, FAULT_WAIT));
+	fault_own_page(fs);
+	pmap_zero_page(fs->m);
 	VM_CNT_INC(v_zfod);
 	TRACE(TR_STAGE, TRS_ZERO, (uint64_t)fs->object, fs->at.pindex);
 	return (FAULT_CONTINUE);
@@ -289,7 +302,7 @@ vm_fault_copy(struct faultstate *fs)
 
 	if (fs->object == fs->at.object || (fs->fault_type & VM_PROT_WRITE) == 0)
 		return (FAULT_CONTINUE);
-	fs->m = fault_new_page(fs, VM_ALLOC_NORMAL);
+	fs->m = fault_new_page(fs);
 	if (fs->m == NULL)
 		return (fault_unlock(fs, FAULT_WAIT));
 	pmap_copy_page(original, fs->m);
@@ -299,8 +312,7 @@ vm_fault_copy(struct faultstate *fs)
 		vm_page_unwire(original);
 		vm_page_wire(fs->m);
 	}
-	VM_OBJECT_UNLOCK(fs->object);
-	fs->object = fs->at.object;
+	fault_own_page(fs);
 	VM_CNT_INC(v_cow_faults);
 	TRACE(TR_STAGE, TRS_COPY, (uint64_t)fs->object, fs->at.pindex);
 	return (FAULT_CONTINUE);
@@ -320,7 +332,7 @@ vm_fault_enter(struct faultstate *fs)
 	if ((fs->fault_type & VM_PROT_WRITE) != 0)
 		fs->m->tracked = false;
 	rv = fault_enter_page(fs, prot);
-	if (vm_page_xbusied(fs->m))
+	if (fs->ours)
 		vm_page_xunbusy(fs->m);
 	return (fault_unlock(fs, rv == KERN_SUCCESS ? FAULT_DONE : FAULT_WAIT));
 }

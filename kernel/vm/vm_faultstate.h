@@ -35,7 +35,8 @@ struct faultstate {
 	vm_object_t object; /* (s) where the page was found: at.object or behind it; locked */
 	vm_pindex_t pindex; /* (s) and at which index */
 	vm_page_t
-	    m; /* (s) what stands there, or NULL; xbusied if it is new, else stable by its object's lock */
+	    m; /* (s) what stands there, or NULL; stable by its object's lock, or if it is ours */
+	bool ours; /* (s) m is new and xbusied by us: no object is locked any more */
 	int rv; /* KERN_* of FAULT_FAILED */
 };
 

@@ -377,17 +377,20 @@ vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_m
 	return (rv);
 }
 
-void
-vm_map_entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+static void
+free_pages(vm_object_t object, vm_offset_t offset, vm_size_t length)
 {
-	vm_object_t object = e->object;
-
 	if (object == NULL || (object->flags & OBJ_ONEMAPPING) == 0)
 		return;
 	VM_OBJECT_WLOCK(object);
-	vm_object_page_remove(object, atop(e->offset + (start - e->start)),
-			      atop(e->offset + (end - e->start)));
+	vm_object_page_remove(object, atop(offset), atop(offset + length));
 	VM_OBJECT_UNLOCK(object);
+}
+
+void
+vm_map_entry_free_pages(vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+{
+	free_pages(e->object, e->offset + (start - e->start), end - start);
 }
 
 void
@@ -401,19 +404,26 @@ vm_map_free_dead(vm_map_t map, vm_map_entry_t dead)
 	}
 }
 
+/* What is no longer in a map, and still in its page tables. */
+struct removal {
+	vm_map_entry_t dead; /* entries, chained by `right` */
+	struct vm_map_entry *trimmed; /* the one that became shorter, or NULL: */
+	vm_offset_t offset; /* where in its object what it lost begins */
+};
+
 /*
  * [start, end) is the beginning or the end of e, and goes: e becomes shorter, which takes no
  * memory. False: it is something else, or wired.
  */
 static bool
-trim_entry(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+trim_entry(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end, struct removal *gone)
 {
 	bool front = start == e->start && end < e->end;
 
 	if (e->wired_count != 0 || !(front || (start > e->start && end == e->end)))
 		return (false);
-	pmap_remove(map->pmap, start, end);
-	vm_map_entry_free_pages(e, start, end);
+	gone->trimmed = e;
+	gone->offset = e->offset + (start - e->start);
 	if (front && e->object != NULL)
 		e->offset += end - start;
 	if (front)
@@ -425,13 +435,14 @@ trim_entry(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 	return (true);
 }
 
-int
-vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *dead)
+/* First, the entries. */
+static int
+remove_entries(vm_map_t map, vm_offset_t start, vm_offset_t end, struct removal *gone)
 {
 	vm_map_entry_t e = vm_map_entry_at_or_after(map, start), next;
 
 	TRACE(TR_MAP, (uint64_t) "remove", start, end);
-	if (e == NULL || e->start >= end || trim_entry(map, e, start, end))
+	if (e == NULL || e->start >= end || trim_entry(map, e, start, end, gone))
 		return (KERN_SUCCESS);
 	if (e->start < start || e->end != end) {
 		if (clip_to_remove(map, start, end) != KERN_SUCCESS)
@@ -442,27 +453,55 @@ vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_en
 		next = vm_map_entry_next(map, e);
 		if (e->wired_count != 0)
 			vm_map_entry_unwire(map, e, e->end);
-		pmap_remove(map->pmap, e->start, e->end);
 		vm_map_entry_unlink(map, e);
 		vm_map_uncharge(map, e->end - e->start, e->protection, e->eflags);
-		if (e->object != NULL && e->object->ref_count > 1)
-			vm_map_entry_free_pages(e, e->start, e->end);
-		e->right = *dead;
-		*dead = e;
+		e->right = gone->dead;
+		gone->dead = e;
 	}
 	return (KERN_SUCCESS);
+}
+
+/* Then what they mapped. */
+static void
+remove_pages(vm_map_t map, vm_offset_t start, vm_offset_t end, const struct removal *gone)
+{
+	rw_assert_locked(&map->lock); /* nobody may map anything there meanwhile */
+	if (gone->trimmed != NULL) {
+		pmap_remove(map->pmap, start, end);
+		free_pages(gone->trimmed->object, gone->offset, end - start);
+	}
+	for (vm_map_entry_t e = gone->dead; e != NULL; e = e->right) {
+		pmap_remove(map->pmap, e->start, e->end);
+		if (e->object != NULL && e->object->ref_count > 1)
+			free_pages(e->object, e->offset, e->end - e->start);
+	}
+}
+
+int
+vm_map_remove_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *dead)
+{
+	struct removal gone = {0};
+	int rv = remove_entries(map, start, end, &gone);
+
+	if (rv == KERN_SUCCESS)
+		remove_pages(map, start, end, &gone);
+	*dead = gone.dead;
+	return (rv);
 }
 
 int
 vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
-	vm_map_entry_t dead = NULL;
+	struct removal gone = {0};
 	int rv;
 
 	vm_map_lock_range(map, start, end);
-	rv = vm_map_remove_locked(map, start, end, &dead);
-	vm_map_unlock(map);
-	vm_map_free_dead(map, dead);
+	rv = remove_entries(map, start, end, &gone);
+	rw_downgrade(&map->lock); /* faults elsewhere may go on: the long part is to come */
+	if (rv == KERN_SUCCESS)
+		remove_pages(map, start, end, &gone);
+	vm_map_unlock_read(map);
+	vm_map_free_dead(map, gone.dead);
 	return (rv);
 }
 

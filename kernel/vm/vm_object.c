@@ -5,7 +5,10 @@
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
 #include "kern/kmalloc.h"
+#include "kern/machdep.h"
 #include "kern/panic.h"
+
+#define REMOVE_BATCH 32 /* pages removed before others have a look at the object */
 
 vm_object_t
 vm_object_allocate(enum obj_type type, vm_pindex_t size)
@@ -279,20 +282,29 @@ vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t prev_si
 	return (ok);
 }
 
-void
-vm_object_page_drop(vm_page_t m)
+/* batch: for pages that are freed soon, or NULL: m is at once. */
+static void
+page_drop(vm_page_t m, struct vm_page_batch *batch)
 {
 	VM_OBJECT_ASSERT_WLOCKED(m->object);
 	if ((m->flags & PG_UNMANAGED) == 0 && pmap_page_is_mapped(m))
 		pmap_remove_all(m);
 	if ((m->flags & PG_FICTITIOUS) != 0) /* a device takes its pages back, wired or not (R1) */
 		vm_page_unwire_all(m);
-	if (m->wire_count == 0) {
+	if (m->wire_count != 0) {
+		m->valid = m->dirty = false;
+		vm_page_xunbusy(m);
+	} else if (batch != NULL) {
+		vm_page_free_later(m, batch);
+	} else {
 		vm_page_free(m);
-		return;
 	}
-	m->valid = m->dirty = false;
-	vm_page_xunbusy(m);
+}
+
+void
+vm_object_page_drop(vm_page_t m)
+{
+	page_drop(m, NULL);
 }
 
 /* What is to go of a superpage that reaches past [start, end) can go only without the rest. */
@@ -311,12 +323,19 @@ split_if_partial(vm_page_t m, vm_pindex_t start, vm_pindex_t end)
 void
 vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 {
+	struct vm_page_batch batch = {.n = 0};
 	vm_page_t m, next = NULL;
 
-	for (;;) {
+	for (int n = 1;; n++) {
+		if (n % REMOVE_BATCH == 0) {
+			VM_OBJECT_UNLOCK(object);
+			cpu_spinwait(); /* who waits sees it free */
+			VM_OBJECT_WLOCK(object);
+			next = NULL;
+		}
 		m = next != NULL ? next : vm_page_find_least(object, start);
 		if (m == NULL || (end != 0 && vm_page_pindex(m) >= end))
-			return;
+			break;
 		start = vm_page_pindex(m);
 		m = vm_page_unit(m);
 		next = NULL;
@@ -328,9 +347,10 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 		if (split_if_partial(m, start, end))
 			continue;
 		start = m->pindex + vm_page_unit_pages(m);
-		next = vm_page_next(m); /* the object stays locked, so it stays there */
-		vm_object_page_drop(m);
+		next = vm_page_next(m); /* which stays there while the object is locked */
+		page_drop(m, &batch);
 	}
+	vm_page_free_batch(&batch);
 }
 
 void

@@ -106,7 +106,8 @@ bool vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t pr
 			vm_size_t next_size);
 /*
  * Take the pages of [start, end) (end 0: to the last) out of every map and out of the object, and
- * free them. The object is write-locked; it is let go and re-taken while a page is busy.
+ * free them. The object is write-locked; it is let go and re-taken while a page is busy,
+ * and now and then, for others.
  */
 void vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end);
 /* The same for one page, or superpage, which this thread has xbusied. Its object is

@@ -38,7 +38,14 @@ vm_page_alloc(vm_object_t object, vm_pindex_t pindex, int req)
 	return (m);
 }
 
-/* Wakes vm_wait's sleepers, who look at the count again. */
+/* n pages have become free: vm_wait's sleepers look at the count again. */
+static void
+pages_freed(unsigned n)
+{
+	if (vm_cnt.v_free_count <= vm_cnt.v_free_reserved + n)
+		wakeup(&vm_cnt.v_free_count);
+}
+
 static void
 page_release(vm_page_t m)
 {
@@ -50,12 +57,13 @@ page_release(vm_page_t m)
 		return;
 	m->tracked = false;
 	vm_phys_free(m, 0);
-	if (vm_cnt.v_free_count <= vm_cnt.v_free_reserved + 1)
-		wakeup(&vm_cnt.v_free_count);
+	pages_freed(1);
 }
 
-void
-vm_page_free(vm_page_t m)
+/* Out of its object. True: the frame can be free at once, which is left to the caller; it may be on
+ * a queue still. */
+static bool
+page_detach(vm_page_t m)
 {
 	vm_pindex_t n = vm_page_unit_pages(m);
 
@@ -63,7 +71,8 @@ vm_page_free(vm_page_t m)
 		("freeing page %#lx: wired %u, or mapped", m->phys_addr, m->wire_count));
 	if (m->object != NULL)
 		vm_page_remove(m);
-	vm_page_dequeue(m);
+	if (m->hold_count != 0)
+		vm_page_dequeue(m);
 	m->valid = m->dirty = false;
 	if (m->busy != VPB_UNBUSIED)
 		vm_page_xunbusy(m);
@@ -72,7 +81,43 @@ vm_page_free(vm_page_t m)
 	else if (m->hold_count != 0)
 		__atomic_fetch_or(&m->flags, PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST);
 	else
+		return (true);
+	return (false);
+}
+
+void
+vm_page_free(vm_page_t m)
+{
+	if (!page_detach(m))
+		return;
+	vm_page_dequeue(m);
+	page_release(m);
+}
+
+void
+vm_page_free_later(vm_page_t m, struct vm_page_batch *batch)
+{
+	if (!page_detach(m))
+		return;
+	if ((m->flags & PG_FICTITIOUS) != 0) {
 		page_release(m);
+		return;
+	}
+	m->tracked = false;
+	batch->pages[batch->n++] = m;
+	if (batch->n == nitems(batch->pages))
+		vm_page_free_batch(batch);
+}
+
+void
+vm_page_free_batch(struct vm_page_batch *batch)
+{
+	if (batch->n == 0)
+		return;
+	vm_page_dequeue_all(batch->pages, batch->n);
+	vm_phys_free_all(batch->pages, batch->n);
+	pages_freed(batch->n);
+	batch->n = 0;
 }
 
 /* Of a fake block also before it stands anywhere. */
@@ -238,12 +283,6 @@ vm_page_sunbusy(vm_page_t m)
 	} while (!busy_cas(m, x, left));
 	if (left == VPB_UNBUSIED && (x & VPB_WAITERS) != 0)
 		busy_wakeup(m);
-}
-
-bool
-vm_page_busied(vm_page_t m)
-{
-	return (vm_page_unit(m)->busy != VPB_UNBUSIED);
 }
 
 bool

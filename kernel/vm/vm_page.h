@@ -122,9 +122,10 @@ uint64_t vm_phys_free_blocks(int order);
 vm_page_t vm_phys_alloc(int order, int req);
 void vm_phys_free(vm_page_t m, int order);
 /* At most n single pages to the tail of a list, at once and without regard to the reserve; how
- * many. And all of a list freed. For vm_pgcache.c. */
-unsigned vm_phys_alloc_batch(struct pglist *pages, unsigned n);
-void vm_phys_free_batch(struct pglist *pages);
+ * many. */
+unsigned vm_phys_alloc_list(struct pglist *pages, unsigned n);
+/* n single pages at once. */
+void vm_phys_free_all(const vm_page_t *pages, unsigned n);
 /*
  * Describe device frames [start, end) by fictitious pages, so that they can stand in objects and
  * have pv lists; memattr holds for every mapping of them (A1). EEXIST if part is registered
@@ -169,6 +170,14 @@ vm_page_t vm_page_alloc_noobj(int req);
 /* Out of its object (write-locked, page xbusied by the caller or never busied) and free, or free at
  * the last unhold. Must not be wired or mapped. Fictitious pages only leave the object. */
 void vm_page_free(vm_page_t m);
+/* The same for many, which come to the free lists by batches, with each lock taken once for all of
+ * a batch. It begins empty, and ends with vm_page_free_batch. */
+struct vm_page_batch {
+	unsigned n;
+	vm_page_t pages[32];
+};
+void vm_page_free_later(vm_page_t m, struct vm_page_batch *batch);
+void vm_page_free_batch(struct vm_page_batch *batch);
 /*
  * Put m at object[pindex]. The object is write-locked; m stands nowhere. 0; ENOMEM; EEXIST when
  * the index is taken or m already stands somewhere (P21): nothing changed then.
@@ -265,7 +274,11 @@ bool vm_page_tryxbusy(vm_page_t m);
 bool vm_page_trysbusy(vm_page_t m);
 void vm_page_xunbusy(vm_page_t m);
 void vm_page_sunbusy(vm_page_t m);
-bool vm_page_busied(vm_page_t m);
+static inline bool
+vm_page_busied(vm_page_t m)
+{
+	return (vm_page_unit(m)->busy != VPB_UNBUSIED);
+}
 /* Exclusively, by this thread. */
 bool vm_page_xbusied(vm_page_t m);
 /*
@@ -289,6 +302,7 @@ void vm_page_activate(vm_page_t m);
 void vm_page_deactivate(vm_page_t m);
 void vm_page_launder(vm_page_t m);
 void vm_page_dequeue(vm_page_t m);
+void vm_page_dequeue_all(const vm_page_t *pages, unsigned n);
 uint64_t vm_page_queue_count(int queue);
 /* A look at each page of a queue once: begins as {.queue = PQ_*}. */
 struct vm_page_scan {

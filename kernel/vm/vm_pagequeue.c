@@ -8,6 +8,7 @@
  */
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
+#include "kern/panic.h"
 #include "kern/sysctl.h"
 
 #define PQ_SETS        8
@@ -21,12 +22,13 @@ struct page_queues {
 } __aligned_to(128);
 
 #define SET_QUEUE(i, queue) [queue] = TAILQ_HEAD_INITIALIZER(sets[i].pq_pages[queue])
-#define SET(i)                                                                           \
-	{                                                                                \
-		.pq_mtx = MTX_INITIALIZER("page queues", LR_PAGEQ), .pq_pages = {        \
-			SET_QUEUE(i, PQ_INACTIVE), SET_QUEUE(i, PQ_ACTIVE),              \
-			SET_QUEUE(i, PQ_LAUNDRY)                                         \
-		}                                                                        \
+#define SET(i)                                                                    \
+	{                                                                         \
+		.pq_mtx = MTX_INITIALIZER("page queues", LR_PAGEQ), .pq_pages = { \
+			SET_QUEUE(i, PQ_INACTIVE),                                \
+			SET_QUEUE(i, PQ_ACTIVE),                                  \
+			SET_QUEUE(i, PQ_LAUNDRY)                                  \
+		}                                                                 \
 	}
 static struct page_queues sets[PQ_SETS] = {SET(0), SET(1), SET(2), SET(3),
 					   SET(4), SET(5), SET(6), SET(7)};
@@ -38,23 +40,33 @@ set_of(vm_page_t m)
 }
 
 static void
-queue_set(vm_page_t m, uint8_t queue)
+queue_leave(struct page_queues *set, vm_page_t m)
+{
+	mtx_assert_owned(&set->pq_mtx);
+	TAILQ_REMOVE(&set->pq_pages[m->queue], m, plinks);
+	set->pq_count[m->queue]--;
+}
+
+static void __attribute__((noinline)) queue_change(vm_page_t m, uint8_t queue)
 {
 	struct page_queues *set = set_of(m);
 
-	if (m->queue == queue)
-		return;
 	mtx_lock(&set->pq_mtx);
-	if (m->queue != PQ_NONE) {
-		TAILQ_REMOVE(&set->pq_pages[m->queue], m, plinks);
-		set->pq_count[m->queue]--;
-	}
+	if (m->queue != PQ_NONE)
+		queue_leave(set, m);
 	m->queue = queue;
 	if (queue != PQ_NONE) {
 		TAILQ_INSERT_TAIL(&set->pq_pages[queue], m, plinks);
 		set->pq_count[queue]++;
 	}
 	mtx_unlock(&set->pq_mtx);
+}
+
+static inline void
+queue_set(vm_page_t m, uint8_t queue)
+{
+	if (m->queue != queue)
+		queue_change(m, queue);
 }
 
 static bool
@@ -88,6 +100,28 @@ void
 vm_page_dequeue(vm_page_t m)
 {
 	queue_set(m, PQ_NONE);
+}
+
+void
+vm_page_dequeue_all(const vm_page_t *pages, unsigned n)
+{
+	struct page_queues *locked = NULL, *set;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (pages[i]->queue == PQ_NONE)
+			continue;
+		set = set_of(pages[i]);
+		if (set != locked && locked != NULL)
+			mtx_unlock(&locked->pq_mtx);
+		if (set != locked)
+			mtx_lock(&set->pq_mtx);
+		locked = set;
+		if (pages[i]->queue != PQ_NONE)
+			queue_leave(set, pages[i]);
+		pages[i]->queue = PQ_NONE;
+	}
+	if (locked != NULL)
+		mtx_unlock(&locked->pq_mtx);
 }
 
 /* While its page is on a queue, whose lock we have, the object cannot go away. */

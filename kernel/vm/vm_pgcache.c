@@ -32,7 +32,7 @@ vm_pgcache_init(void)
 static bool
 plenty(void)
 {
-	return (cpu_count() > 1 && vm_cnt.v_free_count >= vm_cnt.v_free_target + BATCH);
+	return (vm_cnt.v_free_count >= vm_cnt.v_free_target + BATCH);
 }
 
 vm_page_t
@@ -41,11 +41,9 @@ vm_pgcache_alloc(void)
 	struct pgcache *pc = &caches[cpu_id()];
 	vm_page_t m;
 
-	if (cpu_count() == 1)
-		return (NULL);
 	mtx_lock(&pc->pc_mtx);
 	if (pc->pc_count == 0 && plenty())
-		pc->pc_count = vm_phys_alloc_batch(&pc->pc_pages, BATCH);
+		pc->pc_count = vm_phys_alloc_list(&pc->pc_pages, BATCH);
 	m = TAILQ_FIRST(&pc->pc_pages);
 	if (m != NULL) {
 		TAILQ_REMOVE(&pc->pc_pages, m, plinks);
@@ -59,17 +57,15 @@ vm_pgcache_alloc(void)
 static void
 give_back(struct pgcache *pc, unsigned n)
 {
-	struct pglist batch = TAILQ_HEAD_INITIALIZER(batch);
-	vm_page_t m;
+	vm_page_t batch[CACHE_MAX];
 
 	mtx_assert_owned(&pc->pc_mtx);
 	pc->pc_count -= n;
-	for (; n > 0; n--) {
-		m = TAILQ_LAST(&pc->pc_pages, pglist);
-		TAILQ_REMOVE(&pc->pc_pages, m, plinks);
-		TAILQ_INSERT_TAIL(&batch, m, plinks);
+	for (unsigned i = 0; i < n; i++) {
+		batch[i] = TAILQ_LAST(&pc->pc_pages, pglist);
+		TAILQ_REMOVE(&pc->pc_pages, batch[i], plinks);
 	}
-	vm_phys_free_batch(&batch);
+	vm_phys_free_all(batch, n);
 }
 
 bool

@@ -11,6 +11,7 @@
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
+#include "kern/machdep.h"
 #include "kern/panic.h"
 
 #define VM_PHYSSEG_MAX 64 /* ranges of RAM; more are not used, vm_phys_add_seg says so */
@@ -155,8 +156,17 @@ vm_phys_free_blocks(int order)
 	return (n);
 }
 
+static void
+assert_freeable(vm_page_t m __unused, const struct vm_phys_seg *seg __unused)
+{
+	KASSERT(seg != NULL && (m->flags & (PG_FICTITIOUS | PG_RESERVED)) == 0 &&
+		    m->order == VM_NFREEORDER && m->queue == PQ_NONE && m->wire_count == 0,
+		("vm_phys_free: page %#lx: flags %#x order %d queue %d wired %u", m->phys_addr,
+		 m->flags, m->order, m->queue, m->wire_count));
+}
+
 unsigned
-vm_phys_alloc_batch(struct pglist *pages, unsigned n)
+vm_phys_alloc_list(struct pglist *pages, unsigned n)
 {
 	unsigned got = 0;
 	vm_page_t m;
@@ -169,15 +179,13 @@ vm_phys_alloc_batch(struct pglist *pages, unsigned n)
 }
 
 void
-vm_phys_free_batch(struct pglist *pages)
+vm_phys_free_all(const vm_page_t *pages, unsigned n)
 {
-	vm_page_t m;
-
 	mtx_lock(&free_mtx);
-	while ((m = TAILQ_FIRST(pages)) != NULL) {
-		TAILQ_REMOVE(pages, m, plinks);
-		vm_cnt.v_free_count++;
-		block_free(seg_of(m->phys_addr), m->phys_addr, 0);
+	vm_cnt.v_free_count += n;
+	for (unsigned i = 0; i < n; i++) {
+		assert_freeable(pages[i], seg_of(pages[i]->phys_addr));
+		block_free(seg_of(pages[i]->phys_addr), pages[i]->phys_addr, 0);
 	}
 	mtx_unlock(&free_mtx);
 }
@@ -204,7 +212,7 @@ vm_phys_alloc(int order, int req)
 	vm_page_t m;
 
 	KASSERT(order >= 0 && order < VM_NFREEORDER, ("vm_phys_alloc: order %d", order));
-	m = order == 0 ? vm_pgcache_alloc() : NULL;
+	m = order == 0 && cpu_count() > 1 ? vm_pgcache_alloc() : NULL;
 	if (m == NULL)
 		m = block_alloc_locked(order, req);
 	if (__predict_false(m == NULL) && vm_pgcache_drain())
@@ -229,11 +237,8 @@ vm_phys_free(vm_page_t m, int order)
 {
 	struct vm_phys_seg *seg = seg_of(m->phys_addr);
 
-	KASSERT(seg != NULL && (m->flags & (PG_FICTITIOUS | PG_RESERVED)) == 0 &&
-		    m->order == VM_NFREEORDER && m->queue == PQ_NONE && m->wire_count == 0,
-		("vm_phys_free: page %#lx: flags %#x order %d queue %d wired %u", m->phys_addr,
-		 m->flags, m->order, m->queue, m->wire_count));
-	if (order == 0 && vm_pgcache_free(m))
+	assert_freeable(m, seg);
+	if (order == 0 && cpu_count() > 1 && vm_pgcache_free(m))
 		return;
 	mtx_lock(&free_mtx);
 	vm_cnt.v_free_count += 1ul << order;

@@ -260,13 +260,6 @@ fake_pmap_verify(void)
 	cpu_check();
 }
 
-/* Nobody else takes a lock. */
-void
-cpu_spinwait(void)
-{
-	T_FAIL("the only CPU waits for another");
-}
-
 void
 lock_waited(const char *name, bool slept)
 {
