@@ -59,7 +59,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run gdb shell test test-host test-boot test-programs mutants bench bench-check image format format-check deps clean help
+.PHONY: all run gdb shell test test-host test-boot test-programs bench bench-check image format format-check deps clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -92,10 +92,6 @@ test-boot: all test-programs
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/boot $(PYTEST_ARGS)
 
 test-programs: $(TEST_PROGRAMS)
-
-## mutants: break each clause of populate on purpose; a test must notice (MUTANTS="P13*" picks some)
-mutants: $(BUILD)/.deps
-	$(Q)tests/mutants/run $(foreach m,$(MUTANTS),'$(m)')
 
 ## bench: what the paths of the VM cost here and on Linux, side by side (BENCH="ROW..." or options)
 bench: all
@@ -131,7 +127,9 @@ clean:
 ## help: this list
 help:
 	@echo 'make [TARGET] [RELEASE=1] [V=1]'
-	@sed -n 's/^## \([a-z-]*\): /\1\t/p' Makefile | expand -t 16
+	@sed -n 's/^## \([a-z-]*\): /\1\t/p' Makefile $(wildcard tests/instructor.mk) | expand -t 16
+
+-include tests/instructor.mk
 
 # What is missing on this machine is installed, or named, before anything is built.
 $(BUILD)/.deps: scripts/deps

@@ -80,6 +80,8 @@ block_free(struct vm_phys_seg *seg, vm_paddr_t pa, int order)
 	vm_page_t m;
 
 	mtx_assert_owned(&free_mtx);
+	/* LAB(2): as long as the buddy of the block at pa is free, whole and in the segment, take
+	 * it off its list; the two are one block of the next order. */
 	for (; order < VM_NFREEORDER - 1; order++) {
 		buddy = pa ^ ptoa(1ul << order);
 		if (!seg_contains(seg, buddy))
@@ -91,6 +93,10 @@ block_free(struct vm_phys_seg *seg, vm_paddr_t pa, int order)
 		m->order = VM_NFREEORDER;
 		pa = MIN(pa, buddy);
 	}
+	/* LAB(2) starter:
+	 *	(void)buddy;
+	 */
+	/* LAB(2) end */
 	m = &seg->pages[atop(pa - seg->start)];
 	m->order = order;
 	TAILQ_INSERT_HEAD(&free_list[order], m, plinks);
@@ -127,6 +133,8 @@ block_alloc(int order)
 	int k;
 
 	mtx_assert_owned(&free_mtx);
+	/* LAB(2): find the smallest block that will do and take it off its list; as long as it is
+	 * too large, its upper half is a free block of its own. NULL: there is none. */
 	for (k = order; k < VM_NFREEORDER && TAILQ_EMPTY(&free_list[k]); k++)
 		continue;
 	if (k == VM_NFREEORDER)
@@ -139,6 +147,22 @@ block_alloc(int order)
 		upper->order = k;
 		TAILQ_INSERT_HEAD(&free_list[k], upper, plinks);
 	}
+	/* LAB(2) starter:
+	 *	// For now all is cut into pieces of the order asked for: large blocks are soon gone.
+	 *	k = TAILQ_EMPTY(&free_list[order]) ? VM_NFREEORDER - 1 : order;
+	 *	while (k > order && TAILQ_EMPTY(&free_list[k]))
+	 *		k--;
+	 *	m = TAILQ_FIRST(&free_list[k]);
+	 *	if (m == NULL)
+	 *		return (NULL);
+	 *	TAILQ_REMOVE(&free_list[k], m, plinks);
+	 *	m->order = VM_NFREEORDER;
+	 *	for (upper = m + (1ul << k); (upper -= 1ul << order) > m;) {
+	 *		upper->order = order;
+	 *		TAILQ_INSERT_HEAD(&free_list[order], upper, plinks);
+	 *	}
+	 */
+	/* LAB(2) end */
 	vm_cnt.v_free_count -= 1ul << order;
 	return (m);
 }
