@@ -136,6 +136,8 @@ same_kind(vm_map_entry_t e, const struct vm_map_req *req, uint32_t wired_count)
 		(e->eflags & (MAP_ENTRY_NOMERGE | MAP_ENTRY_TRANSITION)) == 0);
 }
 
+/* LAB(3): merge e into the entry before it, if they touch, are alike (same_kind) and map the same
+ * object, in which one goes on where the other ends. entry_free drops what e holds. */
 static bool
 entries_merge(vm_map_entry_t a, vm_map_entry_t b)
 {
@@ -162,6 +164,15 @@ vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e)
 	entry_free(map, e); /* prev holds the same references: none is the last */
 	return (prev);
 }
+/* LAB(3) starter:
+ * vm_map_entry_t
+ * vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e)
+ * {
+ *	(void)map;
+ *	return (e);
+ * }
+ */
+/* LAB(3) end */
 
 static bool
 splits_entry(vm_map_t map, vm_offset_t addr)
@@ -171,6 +182,9 @@ splits_entry(vm_map_t map, vm_offset_t addr)
 	return (e != NULL && e->start < addr);
 }
 
+/* LAB(3): split the entries that start and end are inside of, which may be one, into what is below
+ * and what is above: entry_ref for what the new entry holds, vm_map_entry_link to put it in. Both
+ * are split, or neither and KERN_RESOURCE_SHORTAGE. */
 /* Split the entry that has addr inside; upper, not used yet, becomes its part from addr on. */
 static void
 map_clip(vm_map_t map, vm_offset_t addr, vm_map_entry_t upper)
@@ -204,6 +218,17 @@ clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 		map_clip(map, end, b);
 	return (KERN_SUCCESS);
 }
+/* LAB(3) starter:
+ * static int
+ * clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+ * {
+ *	(void)entry_ref; // which you will want
+ *	if (splits_entry(map, start) || splits_entry(map, end))
+ *		return (KERN_RESOURCE_SHORTAGE);
+ *	return (KERN_SUCCESS);
+ * }
+ */
+/* LAB(3) end */
 
 int
 vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)

@@ -160,6 +160,7 @@ vm_map_tree_remove(vm_map_t map, vm_map_entry_t entry)
 vm_map_entry_t
 vm_map_tree_le(vm_map_t map, vm_offset_t addr)
 {
+	/* LAB(3): down from map->root; the header, if no entry is as low. O(log n). */
 	vm_map_entry_t e = map->root, best = &map->header;
 
 	while (e != NULL) {
@@ -171,6 +172,15 @@ vm_map_tree_le(vm_map_t map, vm_offset_t addr)
 		}
 	}
 	return (best);
+	/* LAB(3) starter:
+	 *	// Right, but slow: from the last entry down the list.
+	 *	vm_map_entry_t e = map->header.prev;
+	 *
+	 *	while (e != &map->header && e->start > addr)
+	 *		e = e->prev;
+	 *	return (e);
+	 */
+	/* LAB(3) end */
 }
 
 /* The gap below e, as far as it lies below limit, from the top. */
