@@ -16,6 +16,8 @@
 
 /* Fail the test: says where, what every thread does, and ends the test's process. */
 void fake_fail(const char *file, int line, const char *fmt, ...) __noreturn __printf_like(3, 4);
+/* The test has passed: end its process. (harness.c) */
+void fake_pass(void) __noreturn;
 /*
  * The test passes if a panic comes whose message has both texts in it (what may be NULL), and fails
  * otherwise: by another panic, or without one.
@@ -71,6 +73,8 @@ extern uint64_t fake_file_limit;
 extern uint64_t fake_majflt, fake_minflt;
 /* Basic blocks of kernel/vm executed so far: a measure of work that does not depend on the host. */
 extern uint64_t fake_steps;
+/* A test that does this many hangs, wherever it runs. */
+extern uint64_t fake_steps_max;
 
 /* Deterministic pseudo-random numbers. */
 struct rng {

@@ -52,6 +52,7 @@ static uint64_t now = 1;
 static int last_tid;
 
 uint64_t fake_sleeps, fake_oom_calls, fake_majflt, fake_minflt, fake_steps;
+uint64_t fake_steps_max = UINT64_MAX;
 bool (*fake_oom_hook)(void);
 
 static struct {
@@ -93,7 +94,8 @@ void __sanitizer_cov_trace_pc(void);
 void
 __sanitizer_cov_trace_pc(void)
 {
-	fake_steps++;
+	if (__predict_false(++fake_steps == fake_steps_max))
+		fake_fail("steps", 0, "no end after %lu steps: it hangs", fake_steps);
 }
 
 /* --- log, failure, panic --- */
@@ -222,7 +224,7 @@ panic(const char *fmt, ...)
 	va_end(ap);
 	if (panic_what != NULL && strstr(text, panic_what) != NULL &&
 	    (panic_also == NULL || strstr(text, panic_also) != NULL))
-		_exit(0);
+		fake_pass();
 	if (panic_what != NULL)
 		fprintf(stderr, "expected a panic with \"%s\" and \"%s\"\n", panic_what,
 			panic_also != NULL ? panic_also : "");

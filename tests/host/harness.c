@@ -1,6 +1,7 @@
 /*
  * The frame of a test program: cmocka outside, one process a test inside. Owns the counts taken
- * before each test.
+ * before each test, and the words by which passing is told from merely ending: a kernel that calls
+ * exit(0) has not passed.
  */
 #include "harness.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -33,6 +35,15 @@ struct snapshot {
 	uint64_t kmem;
 };
 static size_t machine_frames;
+static uint64_t pass_word; /* what the test's process sends when the test has passed */
+static int pass_fd = -1; /* there */
+static int tests_passed;
+
+/* The word of scripts/grade, sent back when the one test asked for has passed. */
+static struct {
+	int fd;
+	char word[16];
+} grader = {.fd = -1};
 
 /* cmocka catches these and goes on with the next test; a child must end, with the sanitizer's
  * report. */
@@ -96,41 +107,94 @@ run_here(const struct host_test *test)
 	check_restored(&before);
 }
 
+static uint64_t
+number_of(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return (text != NULL ? strtoul(text, NULL, 10) : otherwise);
+}
+
 static unsigned int
 seconds(void)
 {
-	const char *text = getenv("HOST_TEST_SECONDS");
+	return ((unsigned int)number_of("HOST_TEST_SECONDS", TEST_SECONDS));
+}
 
-	return (text != NULL ? (unsigned int)strtoul(text, NULL, 10) : TEST_SECONDS);
+void
+fake_pass(void)
+{
+	if (pass_fd >= 0 && write(pass_fd, &pass_word, sizeof(pass_word)) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+static void
+run_as_child(const struct host_test *test)
+{
+	if (grader.fd >= 0)
+		close(grader.fd);
+	memset(grader.word, 0, sizeof(grader.word));
+	grader.fd = -1;
+	alarm(seconds());
+	for (size_t i = 0; i < nitems(fatal_signals); i++)
+		sigaction(fatal_signals[i], &fatal_actions[i], NULL);
+	fake_steps_max = number_of("HOST_TEST_STEPS", UINT64_MAX);
+	run_here(test);
+	fake_pass();
 }
 
 static void
 run_apart(void **state)
 {
 	const struct host_test *test = *state;
+	uint64_t answer = 0;
+	int fds[2], status;
 	pid_t pid;
-	int status;
 
 	if (getenv("HOST_TEST_NOFORK") != NULL) {
 		run_here(test);
 		return;
 	}
 	fflush(NULL);
+	if (pipe(fds) != 0 || getrandom(&pass_word, sizeof(pass_word), 0) != sizeof(pass_word))
+		fail_msg("pipe, getrandom");
 	pid = fork();
 	if (pid == 0) {
-		alarm(seconds());
-		for (size_t i = 0; i < nitems(fatal_signals); i++)
-			sigaction(fatal_signals[i], &fatal_actions[i], NULL);
-		run_here(test);
-		_exit(0);
+		close(fds[0]);
+		pass_fd = fds[1];
+		run_as_child(test);
 	}
+	close(fds[1]);
 	if (waitpid(pid, &status, 0) != pid)
 		fail_msg("waitpid");
+	if (read(fds[0], &answer, sizeof(answer)) < 0)
+		fail_msg("read");
+	close(fds[0]);
 	if (WIFSIGNALED(status))
 		fail_msg("%s: ended by signal %d%s", test->name, WTERMSIG(status),
 			 WTERMSIG(status) == SIGALRM ? ", it hangs" : "");
 	if (WEXITSTATUS(status) != 0)
 		fail_msg("%s: see above", test->name);
+	if (answer != pass_word)
+		fail_msg("%s: its process ended before the test did", test->name);
+	tests_passed++;
+}
+
+static void
+take_word(void)
+{
+	grader.fd = (int)number_of("HOST_TEST_FD", (uint64_t)-1);
+	if (grader.fd >= 0 && read(grader.fd, grader.word, sizeof(grader.word)) < 0)
+		grader.fd = -1;
+}
+
+static void
+give_word(void)
+{
+	if (grader.fd >= 0 && tests_passed == 1 &&
+	    write(grader.fd, grader.word, sizeof(grader.word)) < 0)
+		fprintf(stderr, "the grader does not listen\n");
 }
 
 int
@@ -141,6 +205,7 @@ host_main(int argc, char **argv, const char *group, const struct host_test *test
 	int rv;
 
 	machine_frames = frames;
+	take_word();
 	for (size_t i = 0; i < nitems(fatal_signals); i++)
 		sigaction(fatal_signals[i], NULL, &fatal_actions[i]);
 	for (size_t i = 0; i < n; i++) {
@@ -152,5 +217,7 @@ host_main(int argc, char **argv, const char *group, const struct host_test *test
 		cmocka_set_test_filter(argv[1]);
 	rv = _cmocka_run_group_tests(group, units, n, NULL, NULL);
 	free(units);
+	if (rv == 0)
+		give_word();
 	return (rv != 0);
 }

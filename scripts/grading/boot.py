@@ -1,0 +1,128 @@
+"""Tests that run in Quire: a program as the first process, under --icount."""
+
+import re
+import secrets
+import shlex
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from grading import sandbox
+from grading.lab import TREE, Test
+from grading.outcome import Outcome, drain, shorten
+from grading.sandbox import BASE, KERNEL, BuildError, Sandbox
+
+PLACE = b"THE-SECRET-WORD-OF-THIS-RUN-COMES-HERE"
+BOOT_LIMIT = 2000  # million instructions from power-on to the program, at the most
+SECONDS = 1800  # a machine that takes longer for a test's instructions has come to a halt
+KEPT = 256 << 10  # bytes of console output
+TIMED_OUT, PANICKED, UNAVAILABLE = 124, 125, 126
+
+
+class Unavailable(Exception):
+    """This machine cannot run the tests."""
+
+
+def put_word(program: Path, target: Path) -> str:
+    """A copy of the program that knows the word of this run, and the word."""
+    word = secrets.token_hex(len(PLACE))[:len(PLACE)]
+    data = program.read_bytes()
+    if data.count(PLACE) != 1:
+        raise RuntimeError(f"{program} has {data.count(PLACE)} places for the word")
+    target.write_bytes(data.replace(PLACE, word.encode()))
+    target.chmod(0o755)
+    return word
+
+
+def run_words(test: Test, kernel: Path, program: Path, seed: int | None) -> list[str]:
+    words = [str(TREE / "scripts/run"), "--display", "none", "--icount", "--smp", str(test.smp),
+             "--mem", test.mem, "--limit", str(BOOT_LIMIT + test.limit), "--timeout", str(SECONDS),
+             "--kernel", str(kernel), "--initrd", str(BASE / "build/initrd.cpio")]
+    if test.append:
+        words += ["--append", test.append]
+    if seed is not None:
+        words += ["--jitter", str(seed)]
+    return words + ["--add", f"{program}:/bin/{test.id}", "--", f"/bin/{test.id}",
+                    *map(str, test.args)]
+
+
+def execute(words: list[str]) -> tuple[int, str, str]:
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    errors: list[bytes] = []
+    reader = threading.Thread(target=lambda: errors.append(drain(process.stderr, KEPT)))
+    reader.start()
+    out = drain(process.stdout, KEPT)
+    reader.join()
+    return process.wait(), out.decode(errors="replace"), errors[0].decode(errors="replace")
+
+
+def last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def why_no_word(test: Test, status: int, out: str, err: str) -> str:
+    """Why a program has not come to its end."""
+    if status == PANICKED:
+        report = err.partition("follows\n")[2] or err
+        first = next((line for line in report.splitlines() if line.strip()), "without a report")
+        return f"the kernel panicked: {first}"
+    if status == TIMED_OUT and "sleeps" in err:
+        return "it sleeps for ever: no processor has anything to do, and no alarm is set"
+    if status == TIMED_OUT:
+        return f"no end within {test.limit} million instructions: it hangs"
+    if status > 128:
+        said = last_line(out)
+        return f"the program was killed by signal {status - 128}" + (f"; its last words: {said}"
+                                                                      if said else "")
+    return (f"the machine stopped with status {status}, but the program has not come to its end: "
+            "what else was printed does not count")
+
+
+def judge(test: Test, word: str, status: int, out: str, err: str) -> tuple[str, str]:
+    """Why it failed, or "", and the program's output."""
+    match = re.search(rf"\n?^{word} (\d+) (\d+)\n?", out, re.M)
+    text = out.replace(match[0], "", 1) if match else out
+    if not match or status in (TIMED_OUT, PANICKED):
+        return why_no_word(test, status, text, err), text
+    own, spent = int(match[1]), int(match[2])
+    if own != 0:
+        return last_line(text) or f"exit status {own}", text
+    if spent > test.limit * 1000000:
+        return f"it took more than {test.limit} million instructions", text
+    if status != 0:
+        return f"the machine stopped with status {status} after the program's end", text
+    if test.kind == "output" and text.strip() != (test.output or test.expect).strip():
+        return f"it printed {text.strip()[:400]!r}, not {(test.output or test.expect).strip()!r}", text
+    return "", text
+
+
+def run_once(test: Test, kernel: Path, box: Sandbox, seed: int | None) -> tuple[str, str, str]:
+    """Why it failed, or ""; its output; the command."""
+    name = test.id if seed is None else f"{test.id}-{seed}"
+    target = box.folder / name
+    word = put_word(sandbox.program(test), target)
+    words = run_words(test, kernel, target, seed)
+    status, out, err = execute(words)
+    if status == UNAVAILABLE:
+        raise Unavailable(err.strip())
+    reason, text = judge(test, word, status, out, err)
+    report = err.partition("follows\n")[2] if status == PANICKED else ""
+    return reason, shorten(text + report), shlex.join(words)
+
+
+def run(test: Test, box: Sandbox) -> Outcome:
+    start = time.monotonic()
+    try:
+        kernel = box.build(KERNEL)
+    except BuildError as error:
+        return Outcome(test, False, f"the kernel does not compile: {error}")
+    for seed in test.jitter or (None,):
+        reason, output, command = run_once(test, kernel, box, seed)
+        if reason and seed is not None:
+            reason += f" (with --jitter {seed})"
+        if reason:
+            break
+    return Outcome(test, not reason, reason, output, time.monotonic() - start, command)
