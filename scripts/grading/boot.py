@@ -4,19 +4,18 @@ import re
 import secrets
 import shlex
 import subprocess
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grading import sandbox
 from grading.lab import TREE, Test
-from grading.outcome import Outcome, drain, shorten
+from grading.outcome import FLOODED, Outcome, drain, shorten
 from grading.sandbox import BASE, KERNEL, BuildError, Sandbox
 
 PLACE = b"THE-SECRET-WORD-OF-THIS-RUN-COMES-HERE"
-BOOT_LIMIT = 2000  # million instructions from power-on to the program, at the most
+BOOT_LIMIT = 200  # million instructions from power-on to the program, for each processor
 SECONDS = 1800  # a machine that takes longer for a test's instructions has come to a halt
-KEPT = 256 << 10  # bytes of console output
 TIMED_OUT, PANICKED, UNAVAILABLE = 124, 125, 126
 
 
@@ -37,7 +36,7 @@ def put_word(program: Path, target: Path) -> str:
 
 def run_words(test: Test, kernel: Path, program: Path, seed: int | None) -> list[str]:
     words = [str(TREE / "scripts/run"), "--display", "none", "--icount", "--smp", str(test.smp),
-             "--mem", test.mem, "--limit", str(BOOT_LIMIT + test.limit), "--timeout", str(SECONDS),
+             "--mem", test.mem, "--limit", str(BOOT_LIMIT * test.smp + test.limit), "--timeout", str(SECONDS),
              "--kernel", str(kernel), "--initrd", str(BASE / "build/initrd.cpio")]
     if test.append:
         words += ["--append", test.append]
@@ -48,14 +47,20 @@ def run_words(test: Test, kernel: Path, program: Path, seed: int | None) -> list
 
 
 def execute(words: list[str]) -> tuple[int, str, str]:
+    """Its status, stdout and stderr."""
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
-    errors: list[bytes] = []
-    reader = threading.Thread(target=lambda: errors.append(drain(process.stderr, KEPT)))
-    reader.start()
-    out = drain(process.stdout, KEPT)
-    reader.join()
-    return process.wait(), out.decode(errors="replace"), errors[0].decode(errors="replace")
+    floods: list[str] = []
+
+    def on_flood() -> None:
+        floods.append(FLOODED)
+        process.terminate()
+
+    with ThreadPoolExecutor(2) as pool:
+        out, err = pool.map(lambda stream: drain(stream, on_flood), (process.stdout, process.stderr))
+    status = process.wait()
+    return (TIMED_OUT if floods else status, out.decode(errors="replace"),
+            "".join(floods) or err.decode(errors="replace"))
 
 
 def last_line(text: str) -> str:
@@ -65,10 +70,14 @@ def last_line(text: str) -> str:
 
 def why_no_word(test: Test, status: int, out: str, err: str) -> str:
     """Why a program has not come to its end."""
+    if status == PANICKED and "without a report" in err:
+        return "the machine went down without a word (a triple fault?)"
     if status == PANICKED:
-        report = err.partition("follows\n")[2] or err
-        first = next((line for line in report.splitlines() if line.strip()), "without a report")
-        return f"the kernel panicked: {first}"
+        report = err.partition("follows\n")[2]
+        first = next((line for line in report.splitlines() if line.strip()), last_line(out))
+        return f"the kernel panicked: {first.removeprefix('panic: ')}"
+    if status == TIMED_OUT and err == FLOODED:
+        return err
     if status == TIMED_OUT and "sleeps" in err:
         return "it sleeps for ever: no processor has anything to do, and no alarm is set"
     if status == TIMED_OUT:

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shlex
+import signal
 import socket
 import subprocess
 import threading
@@ -13,10 +14,9 @@ from pathlib import Path
 
 from grading import confine
 from grading.lab import Lab, Test
-from grading.outcome import Outcome, drain, shorten
+from grading.outcome import FLOOD, FLOODED, Outcome, drain, shorten
 from grading.sandbox import BuildError, Sandbox, host_target
 
-KEPT = 64 << 10  # bytes of output
 SECONDS = 1800  # of the clock on the wall; the limit that counts is in steps
 WORD_BYTES = 16
 ASAN = "hard_rss_limit_mb=1024:symbolize=1:abort_on_error=0:handle_abort=0"
@@ -38,11 +38,16 @@ def execute(words: list[str], test: Test, cwd: Path) -> tuple[bool, str]:
         with theirs:
             process = subprocess.Popen(words, cwd=cwd, env=environment(test, theirs.fileno()),
                                        pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
         ours.sendall(word)
-        timer = threading.Timer(SECONDS, process.kill)
+
+        def end() -> None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+        timer = threading.Timer(SECONDS, end)
         timer.start()
-        out = drain(process.stdout, KEPT)
+        out = drain(process.stdout, end)
         process.wait()
         timer.cancel()
         ours.setblocking(False)
@@ -50,7 +55,8 @@ def execute(words: list[str], test: Test, cwd: Path) -> tuple[bool, str]:
             answer = ours.recv(64)
         except OSError:
             answer = b""
-    return answer == word, out.decode(errors="replace")
+    text = out.decode(errors="replace")
+    return answer == word, text if len(out) < FLOOD else f"{FLOODED}\n{text}"
 
 
 def reason_of(text: str) -> str:

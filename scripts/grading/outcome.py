@@ -1,10 +1,13 @@
 """What came of one test."""
 
 from dataclasses import dataclass
+from typing import BinaryIO, Callable
 
 from grading.lab import Test
 
 SHOWN = 16 << 10  # characters of output that a report keeps
+FLOOD = 256 << 10  # bytes: who prints more is ended
+FLOODED = f"it printed more than {FLOOD >> 10} KiB"
 
 
 @dataclass
@@ -28,12 +31,12 @@ def shorten(text: str) -> str:
     return f"{text[:SHOWN // 2]}\n… {len(text) - SHOWN} characters left out …\n{text[-SHOWN // 2:]}"
 
 
-def drain(stream, limit: int) -> bytes:
-    """All that comes, of which the first and the last bytes are kept: output without end fills
-    nothing."""
-    head = tail = b""
-    while data := stream.read1(65536):
-        room = limit - len(head)
-        head += data[:room]
-        tail = (tail + data[room:])[-limit:]
-    return head + tail
+def drain(stream: BinaryIO, on_flood: Callable[[], None]) -> bytes:
+    """All that comes until the end; on_flood is called when it becomes more than anyone reads."""
+    data, size = b"", 0
+    while part := stream.read1(65536):
+        data = data + part if size < FLOOD else data
+        if size < FLOOD <= size + len(part):
+            on_flood()
+        size += len(part)
+    return data

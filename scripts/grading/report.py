@@ -43,9 +43,10 @@ def advice(results: Results, outcome: Outcome) -> str:
     return f"scripts/grade {results.lab.number} . --only {outcome.test.id}"
 
 
-def explain(results: Results, outcome: Outcome) -> str:
-    """What was expected, what happened, how to see it."""
-    parts = [("expected", outcome.test.expect), ("happened", clipped(outcome.reason)),
+def explain(results: Results, outcome: Outcome, told: str = "") -> str:
+    """What was expected, what happened, how to see it. told: what the reader has just read."""
+    reason = "the same as above" if outcome.reason == told else clipped(outcome.reason)
+    parts = [("expected", outcome.test.expect), ("happened", reason),
              ("to see it", advice(results, outcome))]
     return "\n".join(f"{name + ':':<11}" + textwrap.indent(text, " " * 11).lstrip()
                      for name, text in parts)
@@ -57,12 +58,14 @@ def text(results: Results, with_output: bool = False) -> str:
     lines += [f"  note: {note}" for note in results.notes]
     if results.refused:
         lines.append(f"  nothing could be tested: {results.refused}")
+    told = ""
     for outcome in results.outcomes:
         word = "ok" if outcome.passed else "FAILED"
         lines.append(f"  {word:<6} {outcome.score:g}/{outcome.test.points:g}  {outcome.test.id}: "
                      f"{outcome.test.title}")
         if not outcome.passed and not results.refused:
-            lines.append(textwrap.indent(explain(results, outcome), " " * 9))
+            lines.append(textwrap.indent(explain(results, outcome, told), " " * 9))
+            told = outcome.reason
         if with_output:
             lines += [f"         what ran: {outcome.command}",
                       textwrap.indent(outcome.output.rstrip(), " " * 9 + "| ", lambda _: True)]

@@ -68,6 +68,12 @@ def seed() -> None:
     for name in PRODUCTS:
         if (TREE / "build" / name).exists():
             subprocess.run(["cp", "-a", TREE / "build" / name, BASE / "build"], check=True)
+    host = TREE / "build/host/inv"
+    for path in host.rglob("*"):
+        if path.suffix in (".o", ".d"):
+            copy = BASE / "build/host/inv" / path.relative_to(host)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
 
 
 def make(tree: Path, target: str, prefix: list[str] | None = None) -> None:

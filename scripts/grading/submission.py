@@ -39,7 +39,10 @@ def locate(folder: Path, name: str) -> Path | None:
 
 def read(path: Path, folder: Path, name: str) -> bytes:
     """A file of the submission's own; links may lead about in it, not out of it."""
-    real = path.resolve()
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError):
+        raise Refused(f"{name} is a link that leads nowhere") from None
     if not real.is_relative_to(folder.resolve()):
         raise Refused(f"{name} is a link to something outside of the submission")
     try:
