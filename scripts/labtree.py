@@ -52,6 +52,7 @@ class Lab:
     files: list[str]
     tests: dict[str, dict]  # by id
     is_hidden: bool  # the tests stay with the instructor
+    boots: bool  # a starter can run programs
 
     @property
     def name(self) -> str:
@@ -74,7 +75,8 @@ def load(folder: Path) -> Lab:
         raise BadLab(f"{folder.name}: two tests have one id")
     if not folder.name.startswith(f"{data['lab']}-"):
         raise BadLab(f"{folder.name}: its lab.toml is of lab {data['lab']}")
-    return Lab(data["lab"], folder, data["title"], data["files"], tests, data.get("hidden", False))
+    return Lab(data["lab"], folder, data["title"], data["files"], tests, data.get("hidden", False),
+               data.get("boots", True))
 
 
 def all_labs() -> dict[int, Lab]:

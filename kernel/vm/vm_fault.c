@@ -159,6 +159,8 @@ static enum fault_result
 vm_fault_soft(struct faultstate *fs)
 {
 	fs->m = vm_page_lookup(fs->object, fs->pindex);
+	/* LAB(4): a page that can be mapped as it is, is, with all rights that the entry gives, and
+	 * counted: done. Else the stages to come, which want the object write-locked. */
 	if (!fault_usable(fs->m) || fault_around_wanted(fs) || fault_write_notify(fs)) {
 		fault_upgrade(fs);
 		return (FAULT_CONTINUE);
@@ -168,6 +170,11 @@ vm_fault_soft(struct faultstate *fs)
 	VM_CNT_INC(v_soft_faults);
 	TRACE(TR_STAGE, TRS_SOFT, (uint64_t)fs->object, fs->pindex);
 	return (fault_unlock(fs, FAULT_DONE));
+	/* LAB(4) starter:
+	 *	fault_upgrade(fs);
+	 *	return (FAULT_CONTINUE);
+	 */
+	/* LAB(4) end */
 }
 
 /* Sleep until the page we need is no longer busy, then start over. */
@@ -243,6 +250,8 @@ fault_new_page(struct faultstate *fs)
 static enum fault_result
 fault_zero_fill(struct faultstate *fs)
 {
+	/* LAB(4): a page of zeros in the first object, counted; of fs->object, if that is another,
+	 * let go. Past the object's end the fault fails, without memory it waits. */
 	if (fs->at.pindex >= fs->at.object->size) /* shared memory, mapped for longer than it is */
 		return (fault_fail(fs, KERN_FAILURE));
 	fs->m = fault_new_page(fs);
@@ -253,6 +262,10 @@ fault_zero_fill(struct faultstate *fs)
 	VM_CNT_INC(v_zfod);
 	TRACE(TR_STAGE, TRS_ZERO, (uint64_t)fs->object, fs->at.pindex);
 	return (FAULT_CONTINUE);
+	/* LAB(4) starter:
+	 *	return (fault_fail(fs, KERN_FAILURE));
+	 */
+	/* LAB(4) end */
 }
 
 /* One step down the chain, taking the backing object's lock before the front one's is let go. */
@@ -298,6 +311,9 @@ vm_fault_search(struct faultstate *fs)
 static enum fault_result
 vm_fault_copy(struct faultstate *fs)
 {
+	/* LAB(5): a read, or a page of the first object: nothing to do. Else a new page in the first
+	 * object, a copy, dirty; if this map has wired the page, the copy is wired in its place. Then
+	 * fs->object is the first one, the other let go. Counted. */
 	vm_page_t original = fs->m;
 
 	if (fs->object == fs->at.object || (fs->fault_type & VM_PROT_WRITE) == 0)
@@ -316,6 +332,10 @@ vm_fault_copy(struct faultstate *fs)
 	VM_CNT_INC(v_cow_faults);
 	TRACE(TR_STAGE, TRS_COPY, (uint64_t)fs->object, fs->at.pindex);
 	return (FAULT_CONTINUE);
+	/* LAB(5) starter:
+	 *	return (fs->object == fs->at.object ? FAULT_CONTINUE : fault_fail(fs, KERN_FAILURE));
+	 */
+	/* LAB(5) end */
 }
 
 /*

@@ -180,6 +180,9 @@ object_set_backing(vm_object_t object, vm_object_t backing, vm_ooffset_t offset)
 static bool
 object_bypass(vm_object_t object, vm_object_t backing)
 {
+	/* LAB(5): each page of backing that object could show, which is at its index less shift:
+	 * hidden by one of object's, or moved there by vm_page_rename. What makes that impossible?
+	 * Then what is behind backing is behind object, with the sum of the offsets. */
 	vm_pindex_t shift = atop(object->backing_object_offset), at = shift;
 	bool take = backing->ref_count == 1 && backing->paging_in_progress == 0;
 	vm_page_t m;
@@ -198,6 +201,12 @@ object_bypass(vm_object_t object, vm_object_t backing)
 	object_set_backing(object, backing->backing_object,
 			   object->backing_object_offset + backing->backing_object_offset);
 	return (true);
+	/* LAB(5) starter:
+	 *	(void)object;
+	 *	(void)backing;
+	 *	return (false);
+	 */
+	/* LAB(5) end */
 }
 
 /* Not vm_object_deallocate for the one bypassed: it would come back here, once for each link of
@@ -244,7 +253,7 @@ vm_object_shadow(vm_object_t *objectp, vm_ooffset_t *offset, vm_size_t length)
 {
 	vm_object_t source = *objectp, result;
 
-	/* The last owner of anonymous memory may write to it where it is. */
+	/* LAB(5): the last owner of anonymous memory may write to it where it is. */
 	if (source != NULL && source->type == OBJT_ANON && source->ref_count == 1 &&
 	    source->handle == NULL) {
 		VM_OBJECT_WLOCK(source);
@@ -252,6 +261,7 @@ vm_object_shadow(vm_object_t *objectp, vm_ooffset_t *offset, vm_size_t length)
 		VM_OBJECT_UNLOCK(source);
 		return (true);
 	}
+	/* LAB(5) end */
 	result = vm_object_allocate(OBJT_ANON, atop(length));
 	if (result == NULL)
 		return (false);

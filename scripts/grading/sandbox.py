@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Iterator
 
 from grading import confine
-from grading.lab import TREE, Lab, Test
+from grading.lab import TREE, BadLab, Lab, Test
 
 WORK = TREE / "build/grade"
 BASE = WORK / "base"
@@ -96,14 +96,23 @@ def first_error(output: str, tree: Path) -> str:
     return "\n".join([match[0]] + [line for line in below if re.match(r"\s+\d* \|", line)])
 
 
+def host_source(test: Test) -> Path:
+    """host.c, or host_fb.c, host_amd64.c: tests/host/Makefile says what these are of."""
+    found = sorted(test.folder.glob("host*.c"))
+    if len(found) != 1:
+        raise BadLab(f"{test.folder}: there are {len(found)} files host*.c, not one")
+    return found[0]
+
+
 def host_target(lab: Lab, test: Test) -> str:
     digest = hashlib.sha256(str(test.folder).encode()).hexdigest()[:8]
-    return f"../../build/host/inv/test_lab{lab.number}_{digest}"
+    kind = host_source(test).stem.removeprefix("host")
+    return f"../../build/host/inv/test_lab{lab.number}_{digest}{kind}"
 
 
 def put_host_source(lab: Lab, test: Test, tree: Path) -> None:
     """The lab's host tests, as one more program of tests/host."""
-    source = test.folder / "host.c"
+    source = host_source(test)
     copy = tree / f"tests/host/{Path(host_target(lab, test)).name}.c"
     if not copy.exists() or not is_same(source, copy):
         shutil.copy2(source, copy)
