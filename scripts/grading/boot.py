@@ -35,9 +35,10 @@ def put_word(program: Path, target: Path) -> str:
 
 
 def run_words(test: Test, kernel: Path, program: Path, seed: int | None) -> list[str]:
+    limit = BOOT_LIMIT * test.smp + test.limit
     words = [str(TREE / "scripts/run"), "--display", "none", "--icount", "--smp", str(test.smp),
-             "--mem", test.mem, "--limit", str(BOOT_LIMIT * test.smp + test.limit), "--timeout", str(SECONDS),
-             "--kernel", str(kernel), "--initrd", str(BASE / "build/initrd.cpio")]
+             "--mem", test.mem, "--limit", str(limit), "--timeout", str(SECONDS), "--kernel",
+             str(kernel), "--initrd", str(BASE / "build/initrd.cpio")]
     if test.append:
         words += ["--append", test.append]
     if seed is not None:
@@ -57,7 +58,8 @@ def execute(words: list[str]) -> tuple[int, str, str]:
         process.terminate()
 
     with ThreadPoolExecutor(2) as pool:
-        out, err = pool.map(lambda stream: drain(stream, on_flood), (process.stdout, process.stderr))
+        streams = (process.stdout, process.stderr)
+        out, err = pool.map(lambda stream: drain(stream, on_flood), streams)
     status = process.wait()
     return (TIMED_OUT if floods else status, out.decode(errors="replace"),
             "".join(floods) or err.decode(errors="replace"))
@@ -103,8 +105,9 @@ def judge(test: Test, word: str, status: int, out: str, err: str) -> tuple[str, 
         return f"it took more than {test.limit} million instructions", text
     if status != 0:
         return f"the machine stopped with status {status} after the program's end", text
-    if test.kind == "output" and text.strip() != (test.output or test.expect).strip():
-        return f"it printed {text.strip()[:400]!r}, not {(test.output or test.expect).strip()!r}", text
+    wanted = (test.output or test.expect).strip()
+    if test.kind == "output" and text.strip() != wanted:
+        return f"it printed {text.strip()[:400]!r}, not {wanted!r}", text
     return "", text
 
 

@@ -67,7 +67,8 @@ def make_test(data: dict[str, Any], folder: Path, is_given: bool) -> Test:
         raise BadLab(f"{where}: kind is one of {', '.join(KINDS)}; id a word; points not negative")
     if data.get("visibility", "visible") not in VISIBILITIES:
         raise BadLab(f"{where}: visibility is one of {', '.join(VISIBILITIES)}")
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    fields = {key: tuple(value) if isinstance(value, list) else value
+              for key, value in data.items()}
     return Test(folder=folder, is_given=is_given, **fields)
 
 
@@ -80,7 +81,8 @@ def read_toml(folder: Path) -> dict[str, Any]:
 
 
 def load(folder: Path, hidden: Path | None) -> Lab:
-    """The lab of this folder; tests of the folder hidden are added, or replace those of their id."""
+    """The lab of this folder; tests of the folder hidden are added, or replace those of their
+    id."""
     data = read_toml(folder)
     tests = {}
     for place in [folder] + ([hidden] if hidden else []):

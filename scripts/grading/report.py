@@ -110,7 +110,8 @@ def as_junit(results: Results) -> ElementTree.Element:
 
 def write(results: Results, json_file: Path | None, junit_file: Path | None) -> None:
     if json_file:
-        json_file.write_text(json.dumps(as_gradescope(results), indent=1, ensure_ascii=False) + "\n")
+        data = json.dumps(as_gradescope(results), indent=1, ensure_ascii=False)
+        json_file.write_text(data + "\n")
     if junit_file:
         tree = ElementTree.ElementTree(as_junit(results))
         tree.write(junit_file, encoding="utf-8", xml_declaration=True)

@@ -1,5 +1,5 @@
-"""Trees to build in. The base is a clean copy of this tree, kept built in build/grade/base; a sandbox
-is a copy of the base with a submission's files in it, so that only these are compiled."""
+"""Trees to build in. The base is a clean copy of this tree, kept built in build/grade/base; a
+sandbox is a copy of the base with a submission's files in it, so that only these are compiled."""
 
 import contextlib
 import fcntl
@@ -23,8 +23,8 @@ KERNEL = "build/quire.elf"
 # Not part of the make that may have started us; messages in English.
 ENV = {key: value for key, value in os.environ.items()
        if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RELEASE", "V")} | {"LC_ALL": "C.UTF-8"}
-ERROR = re.compile(r"^(?:[^\s:][^:\n]*:\d+:(?:\d+:)? (?:fatal )?error: .*|.*: undefined reference to .*"
-                   r"|.*: multiple definition of .*)$", re.M)
+ERROR = re.compile(r"^(?:[^\s:][^:\n]*:\d+:(?:\d+:)? (?:fatal )?error: .*"
+                   r"|.*: undefined reference to .*|.*: multiple definition of .*)$", re.M)
 
 
 class BuildError(Exception):
@@ -207,7 +207,7 @@ class Sandbox:
                 raise BuildError(f"{name} includes {word}, which is outside of the tree")
 
 
-# --- programs of boot tests ------------------------------------------------------------------------
+# --- programs of boot tests ----------------------------------------------------------------------
 
 PROGRAM_FLAGS = ["-static", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
                  "-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu",

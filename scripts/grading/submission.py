@@ -22,7 +22,7 @@ class Submission:
 
 
 def candidates(folder: Path, name: str) -> list[Path]:
-    """Where a file may be: at its place, alone, or in a folder that was packed with its contents."""
+    """Where a file may be: at its place, alone, or in a folder that was packed with all in it."""
     nested = sorted(path / name for path in folder.iterdir() if path.is_dir())
     return [folder / name, folder / Path(name).name, *nested]
 
@@ -60,7 +60,7 @@ def read(path: Path, folder: Path, name: str) -> bytes:
 
 def as_text(data: bytes, name: str, notes: list[str]) -> bytes:
     if b"\0" in data:
-        raise Refused(f"{name} is not a C source: it has NUL bytes (is it an object file, or UTF-16?)")
+        raise Refused(f"{name} is not a C source: it has NUL bytes (an object file? UTF-16?)")
     if data.startswith(b"\xef\xbb\xbf"):
         notes.append(f"{name}: began with a byte-order mark, which was left out")
         data = data[3:]

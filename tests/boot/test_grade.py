@@ -3,6 +3,7 @@
 Most run one test of the small lab in tests/boot/grade. The same rules hold for each lab.
 """
 
+import csv
 import json
 import os
 import subprocess
@@ -50,12 +51,12 @@ def with_code(code: str, where: str = HEAD) -> str:
     return SOURCE.replace(where, where + code + "\n")
 
 
-# --- what is taken, and what comes of it -----------------------------------------------------------
+# --- what is taken, and what comes of it ---------------------------------------------------------
 
 
 def test_right_solution_twice_the_same(tmp_path: Path) -> None:
-    """CR LF, a name with blanks and unicode, a Makefile and a script that would be noticed; alone in
-    a folder without the tree's folders."""
+    """CR LF, a name with blanks and unicode, a Makefile and a script that would be noticed; the file
+    lies in no folder of the tree's."""
     folder = submit(tmp_path / "Ünï 'cödé $(x)", SOURCE.replace("\n", "\r\n"), Path(NAME).name)
     trap = f"$(shell touch {tmp_path}/trap)\nall:\n\ttouch {tmp_path}/trap\n"
     for name in ("Makefile", "GNUmakefile", "tests/host/Makefile", "scripts/run", "scripts/deps"):
@@ -110,7 +111,26 @@ def test_only_says_what_it_ran(tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.startswith("one\ntwo\n"), done.stderr
 
 
-# --- bad submissions -------------------------------------------------------------------------------
+def test_class(tmp_path: Path) -> None:
+    """Each folder is one; the table has them in order, whoever is ready first."""
+    submit(tmp_path / "class/a b, c", SOURCE)
+    submit(tmp_path / "class/=empty", "", "notes.txt")
+    submit(tmp_path / "class/wrong", with_code("\treturn (&map->header);"))
+    names = ["=empty", "a b, c", "wrong"]
+    done = subprocess.run([GRADE, LAB, tmp_path / "class", "--class", "--out", tmp_path / "out"],
+                          text=True, capture_output=True, timeout=600)
+    assert done.returncode == 0 and "[3/3]" in done.stdout, done.stderr
+    with open(tmp_path / "out/class.csv", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["name"] for row in rows] == names
+    assert [row["points"] for row in rows] == ["0", "6.5", "0"]
+    assert rows[1]["starts"] == "2.5" and "has no file" in rows[0]["remark"]
+    for name in names:
+        assert (tmp_path / f"out/{name}.txt").read_text().startswith("Lab 99")
+        assert json.loads((tmp_path / f"out/{name}.json").read_text())["tests"]
+
+
+# --- bad submissions -----------------------------------------------------------------------------
 
 
 def test_nothing_of_use(tmp_path: Path) -> None:
