@@ -11,16 +11,12 @@ from pathlib import Path
 from grading import sandbox
 from grading.lab import TREE, Test
 from grading.outcome import FLOODED, Outcome, drain, shorten
-from grading.sandbox import BASE, KERNEL, BuildError, Sandbox
+from grading.sandbox import BASE, KERNEL, BuildError, Sandbox, Unavailable
 
 PLACE = b"THE-SECRET-WORD-OF-THIS-RUN-COMES-HERE"
 BOOT_LIMIT = 200  # million instructions from power-on to the program, for each processor
 SECONDS = 1800  # a machine that takes longer for a test's instructions has come to a halt
 TIMED_OUT, PANICKED, UNAVAILABLE = 124, 125, 126
-
-
-class Unavailable(Exception):
-    """This machine cannot run the tests."""
 
 
 def put_word(program: Path, target: Path) -> str:

@@ -1,10 +1,14 @@
 """A lab and its tests, as tests/labs/N-name/lab.toml describes them: docs/labs/grading.md."""
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib
 
 TREE = Path(__file__).resolve().parents[2]
 LABS = TREE / "tests/labs"
@@ -39,9 +43,13 @@ class Test:
 class Lab:
     number: int
     title: str
-    name: str
+    folder: Path
     files: tuple[str, ...]
     tests: tuple[Test, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
 
     @property
     def points(self) -> float:
@@ -91,7 +99,7 @@ def load(folder: Path, hidden: Path | None) -> Lab:
             tests[test.id] = test
     try:
         files = tuple(data["files"])
-        lab = Lab(data["lab"], data["title"], folder.name, files, tuple(tests.values()))
+        lab = Lab(data["lab"], data["title"], folder, files, tuple(tests.values()))
     except KeyError as error:
         raise BadLab(f"{folder / 'lab.toml'}: no {error}") from None
     for name in lab.files:

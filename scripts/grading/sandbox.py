@@ -27,6 +27,10 @@ ERROR = re.compile(r"^(?:[^\s:][^:\n]*:\d+:(?:\d+:)? (?:fatal )?error: .*"
                    r"|.*: undefined reference to .*|.*: multiple definition of .*)$", re.M)
 
 
+class Unavailable(Exception):
+    """This machine cannot grade; the text says what is missing."""
+
+
 class BuildError(Exception):
     """It does not compile; the text is the compiler's first error."""
 
@@ -118,13 +122,23 @@ def put_host_source(lab: Lab, test: Test, tree: Path) -> None:
         shutil.copy2(source, copy)
 
 
+def check_packages() -> None:
+    check = subprocess.run([TREE / "scripts/deps", "--check", "grade"], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if check.returncode != 0:
+        raise Unavailable(check.stdout.strip())
+
+
 def prepare(lab: Lab) -> None:
     """Bring the base up to date. What does not compile there is the submission's affair, for it may
     be this very tree."""
     BASE.mkdir(parents=True, exist_ok=True)
+    BASE.chmod(0o700)  # the solution is here
     if not (BASE / "build").exists():
+        check_packages()
         sync()
         seed()
+    (BASE / "build/.deps").touch()  # nothing is installed in the midst of grading
     sync()
     targets = [KERNEL, "build/initrd.cpio"]
     for test in lab.tests:

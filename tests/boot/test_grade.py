@@ -6,7 +6,9 @@ Most run one test of the small lab in tests/boot/grade. The same rules hold for 
 import csv
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -128,6 +130,34 @@ def test_class(tmp_path: Path) -> None:
     for name in names:
         assert (tmp_path / f"out/{name}.txt").read_text().startswith("Lab 99")
         assert json.loads((tmp_path / f"out/{name}.json").read_text())["tests"]
+
+
+def test_gradescope(tmp_path: Path) -> None:
+    """Unpacked and run as Gradescope does: source/, submission/ and results/ below one root, which is
+    the working directory, run_autograder copied there, its output in results/stdout."""
+    root, packed = tmp_path / "autograder", tmp_path / "autograder.zip"
+    subprocess.run([TREE / "scripts/gradescope", LAB, packed], check=True)
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", packed, root / "source"], check=True)
+    # What setup.sh would build is as it is here: younger than the sources.
+    (root / "source/quire/build").mkdir()
+    for name in ("obj", "user", "stripped", "host", "font.psf", "quire.elf", "initrd.cpio"):
+        subprocess.run(["cp", "-r", TREE / "build" / name, root / "source/quire/build"])
+    (root / "results").mkdir()
+    shutil.copy(root / "source/run_autograder", root)
+    (root / "run_autograder").chmod(0o755)  # as unzip leaves it
+    submit(root, SOURCE).rename(root / "submission")
+    env = os.environ | {"AUTOGRADER_ROOT": str(root)}
+    subprocess.run(["sh", root / "source/setup.sh"], cwd=root, env=env, check=True)
+    with open(root / "results/stdout", "wb") as out:
+        done = subprocess.run([root / "run_autograder"], cwd=root, env=env, stdout=out, stderr=out)
+    assert done.returncode == 0, (root / "results/stdout").read_text()
+    results = json.loads((root / "results/results.json").read_text())
+    assert results["score"] == 6.5 and len(results["tests"]) == 3
+    assert set(results) <= {"score", "execution_time", "output", "output_format", "visibility",
+                            "stdout_visibility", "extra_data", "tests", "leaderboard"}
+    for test in results["tests"]:
+        assert set(test) <= {"score", "max_score", "status", "name", "name_format", "number", "tags",
+                             "output", "output_format", "visibility", "extra_data"}
 
 
 # --- bad submissions -----------------------------------------------------------------------------
