@@ -6,6 +6,7 @@
 #include "drivers/drivers.h"
 #include "fs/vnode.h"
 #include "kern/console.h"
+#include "kern/jitter.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
@@ -83,6 +84,7 @@ static const struct {
     {"initrd", start_initrd},
     {"drivers", drivers_init},
     {"other processors", mp_start},
+    {"jitter", jitter_init},
 };
 
 /* Without a program there is nothing to do: say so, end as a shell does when it cannot find one. */

@@ -8,6 +8,7 @@
  * CPUs a thread looks at the lock for a while before it queues: most are let go sooner than it could
  * sleep and wake up.
  */
+#include "kern/jitter.h"
 #include "kern/lock.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
@@ -247,6 +248,14 @@ rw_spin(struct rwlock *rw, bool write)
 	return (false);
 }
 
+/* Somebody waits for a lock: who runs next is left to chance, if the machine is to jitter. */
+static void
+rw_jitter(void)
+{
+	if (jitter_one_in(2) && curthread->td_spin == 0)
+		sched_yield();
+}
+
 static void __slow_path
 rw_lock_slow(struct rwlock *rw, bool write)
 {
@@ -256,6 +265,7 @@ rw_lock_slow(struct rwlock *rw, bool write)
 	if (rw_try(rw, write))
 		return;
 	KASSERT(!write || !rw_wowned(rw) || panicking, ("%s taken twice", rw->rw_name));
+	rw_jitter();
 	if (rw_spin(rw, write)) {
 		lock_waited(rw->rw_name, false);
 		return;
@@ -372,6 +382,7 @@ rw_unlock_slow(struct rwlock *rw)
 		rest = (word & RW_WRITER) != 0 ? word & RW_WAITERS : word - RW_READER;
 		if (rest == RW_WAITERS) {
 			rw_grant(rw, 0);
+			rw_jitter();
 			return;
 		}
 	} while (!cas(&rw->rw_word, &word, rest));

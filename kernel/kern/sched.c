@@ -10,6 +10,7 @@
  *
  * sched_lock is held across a switch: who resumes is its owner from then on and lets go of it.
  */
+#include "kern/jitter.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
@@ -107,6 +108,13 @@ earlier(uint64_t a, uint64_t b)
 	return (a == 0 || (b != 0 && b < a) ? b : a);
 }
 
+/* When a timer that jitters rings: in 4 us to 1 ms, the shorter the likelier. */
+static uint64_t __slow_path
+odd_moment(void)
+{
+	return (cpu_now() + (4096ul << jitter_below(9)) + jitter_below(4096));
+}
+
 /* c is this CPU. */
 static inline void
 arm(struct sched_cpu *c)
@@ -119,6 +127,8 @@ arm(struct sched_cpu *c)
 		clock_at = next;
 		at = earlier(at, next);
 	}
+	if (__predict_false(jitter_on) && c->sc_armed_at == 0 && c->sc_thread != c->sc_idle)
+		at = earlier(at, odd_moment());
 	/* One that rings too early costs less than to take it back each time. */
 	if (at != 0 && (c->sc_armed_at == 0 || at < c->sc_armed_at))
 		cpu_timer_arm(c->sc_armed_at = at);
@@ -162,6 +172,8 @@ sched_clock(uint64_t now)
 		c->sc_slice_end = 0;
 		curthread->td_resched = true;
 	}
+	if (c->sc_queued != 0 && jitter_one_in(2))
+		curthread->td_resched = true;
 	if (c->sc_tick_at != 0 && c->sc_tick_at <= now) {
 		c->sc_tick_at = curproc != NULL && curproc->p_cputimers ? now + CPU_TICK_NS : 0;
 		__atomic_fetch_or(&curthread->td_ast, c->sc_tick_at != 0 ? AST_TIMER : 0,
@@ -217,7 +229,7 @@ queue_insert(struct sched_cpu *c, struct thread *td, struct thread *before)
 	c->sc_queued++;
 	if (before != NULL)
 		TAILQ_INSERT_BEFORE(before, td, td_link);
-	else if (td->td_hasty)
+	else if (td->td_hasty || jitter_one_in(4))
 		TAILQ_INSERT_HEAD(&c->sc_queue, td, td_link);
 	else
 		TAILQ_INSERT_TAIL(&c->sc_queue, td, td_link);
