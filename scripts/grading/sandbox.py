@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from typing import Iterator
 
@@ -168,6 +169,7 @@ class Sandbox:
     def __init__(self, lab: Lab, files: dict[str, bytes], slot: int) -> None:
         self.lab, self.files, self.slot = lab, files, slot
         self.errors: dict[str, str | None] = {}  # by target
+        self.building = threading.Lock()
         self.folder = Path(tempfile.mkdtemp(prefix="quire-grade-"))
         self.folder.chmod(0o711)
         self.tree = self.folder / "tree"
@@ -188,8 +190,9 @@ class Sandbox:
 
     def build(self, target: str) -> Path:
         """What was built. Each target is tried once."""
-        if target not in self.errors:
-            self.errors[target] = self.try_to_build(target)
+        with self.building:
+            if target not in self.errors:
+                self.errors[target] = self.try_to_build(target)
         error = self.errors[target]
         if error is not None:
             raise BuildError(error)
