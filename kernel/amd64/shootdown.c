@@ -56,6 +56,9 @@ flush_here(pmap_t pmap, vm_offset_t lo, vm_offset_t hi)
 static void
 answer(struct tlb_request *r)
 {
+	/* LAB(10): forget what r says if r->pmap is the kernel's or this CPU's (pc_curpmap), then
+	 * say so: r->left. Of a pmap that is only lazily here (pc_tlb is not TLB_ACTIVE) let go
+	 * for good when its tables are to be freed. */
 	struct pcpu *pc = pcpu_self();
 	bool lazy = __atomic_load_n(&pc->pc_tlb, __ATOMIC_RELAXED) != TLB_ACTIVE;
 
@@ -64,6 +67,10 @@ answer(struct tlb_request *r)
 	else if (r->pmap == pc->pc_curpmap) /* it has it because nothing else was there */
 		pmap_activate(kernel_pmap);
 	__atomic_fetch_sub(&r->left, 1, __ATOMIC_RELEASE);
+	/* LAB(10) starter:
+	 *	(void)r;
+	 */
+	/* LAB(10) end */
 }
 
 void
@@ -80,7 +87,7 @@ tlb_poll(void)
 }
 
 /* True: it knows nothing that it will use before it looks again. */
-static bool
+static inline bool
 mark_stale(struct pcpu *pc)
 {
 	uint32_t lazy = TLB_LAZY;
@@ -95,16 +102,20 @@ static void __slow_path
 ask(uint32_t mask, pmap_t pmap, vm_offset_t lo, vm_offset_t hi, bool tables)
 {
 	struct tlb_request *r = &requests[cpu_id()];
-	struct pcpu *pc;
 
 	r->pmap = pmap;
 	r->lo = lo;
 	r->hi = hi;
 	r->tables = tables;
+	/* LAB(10): have each CPU of mask answer r (pc_asked, and an interrupt), and come back when
+	 * all have. One that mark_stale marks is not asked, unless the pmap is the kernel's or
+	 * tables are to be freed. What is asked of you while you wait? Until you come back,
+	 * pages that others may still reach are not freed. */
 	__atomic_store_n(&r->left, (uint32_t)__builtin_popcount(mask), __ATOMIC_RELEASE);
 	__atomic_fetch_add(&shootdowns, 1, __ATOMIC_RELAXED);
 	for (; mask != 0; mask &= mask - 1) {
-		pc = &pcpus[__builtin_ctz(mask)];
+		struct pcpu *pc = &pcpus[__builtin_ctz(mask)];
+
 		if (pmap != kernel_pmap && !tables && mark_stale(pc)) {
 			__atomic_fetch_add(&spared, 1, __ATOMIC_RELAXED);
 			__atomic_fetch_sub(&r->left, 1, __ATOMIC_RELAXED);
@@ -118,6 +129,10 @@ ask(uint32_t mask, pmap_t pmap, vm_offset_t lo, vm_offset_t hi, bool tables)
 		__builtin_ia32_pause();
 		tlb_poll();
 	}
+	/* LAB(10) starter:
+	 *	(void)mask;
+	 */
+	/* LAB(10) end */
 }
 
 /* The CPUs that have pmap. The fence: one that sets its bit after we have looked sees the new page

@@ -206,12 +206,19 @@ cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 		klog(LOG_ERR, "R1: %s: unmanaged pages cannot be revoked", vm_pager_name(object));
 		return (EOPNOTSUPP);
 	}
+	/* LAB(10): take the pages of [start, end) out of the object and of all page tables. A call of
+	 * the driver's that is under way must notice: see what vm_fault_populate.c compares. */
 	if (start >= end)
 		return (0);
 	VM_OBJECT_WLOCK(object);
 	object->generation++;
 	vm_object_page_remove(object, start, end);
 	VM_OBJECT_UNLOCK(object);
+	/* LAB(10) starter:
+	 *	(void)start;
+	 *	(void)end;
+	 */
+	/* LAB(10) end */
 	return (0);
 }
 

@@ -1,0 +1,96 @@
+/* How many interrupts a shootdown costs: none for a CPU that runs another process, none for one
+ * that sleeps. And the one that slept does not wake with what it knew. */
+#include "two.h"
+#include <unistd.h>
+#include <sys/wait.h>
+
+#define TIMES 200
+#define STRAY 20 /* interrupts for other reasons */
+
+static volatile uint8_t *page;
+static int wake[2];
+
+static long
+interrupts_of_protecting(void)
+{
+	long before = stat_of("tlb_interrupts");
+
+	for (int i = 0; i < TIMES; i++) {
+		page[0] = 1;
+		mprotect((void *)page, PAGE, PROT_READ);
+		mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE);
+	}
+	return (stat_of("tlb_interrupts") - before);
+}
+
+static void
+another_process(void)
+{
+	pid_t child = fork();
+	long n;
+
+	if (child == 0) {
+		on_cpu(1);
+		for (;;)
+			__builtin_ia32_pause();
+	}
+	usleep(2000);
+	n = interrupts_of_protecting();
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	if (n > STRAY)
+		FAIL("CPU 1 runs another process and got %ld interrupts", n);
+}
+
+static void *
+sleeper(void *arg)
+{
+	char c;
+
+	on_cpu(1);
+	page[0] = 1; /* CPU 1 knows the page, and that it may write */
+	*(volatile int *)arg = 1;
+	if (read(wake[0], &c, 1) == 1 && sigsetjmp(out, 1) == 0)
+		page[0] = 2;
+	return (NULL);
+}
+
+static void
+asleep(void)
+{
+	volatile int ready = 0;
+	pthread_t td;
+	long n;
+
+	signal(SIGSEGV, on_fault);
+	if (pipe(wake) != 0 || pthread_create(&td, NULL, sleeper, (void *)&ready) != 0)
+		FAIL("pipe, pthread_create");
+	while (!ready)
+		usleep(1000);
+	usleep(1000);
+	n = interrupts_of_protecting();
+	page[0] = 1;
+	mprotect((void *)page, PAGE, PROT_READ);
+	if (write(wake[1], "", 1) != 1)
+		FAIL("write");
+	pthread_join(td, NULL);
+	if (page[0] != 1)
+		FAIL("CPU 1 slept, woke, and wrote to a page that was read-only by then");
+	if (n > STRAY)
+		FAIL("CPU 1 sleeps and got %ld interrupts", n);
+}
+
+int
+main(void)
+{
+	on_cpu(0);
+	page = pages_at(NULL, 1);
+	another_process();
+	asleep();
+	worker_start(page, 1, true);
+	mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE);
+	worker_run();
+	mprotect((void *)page, PAGE, PROT_READ);
+	worker_must_stop("mprotect");
+	return (0);
+}

@@ -1,0 +1,21 @@
+/* One page is made read-only while CPU 1 writes to it. */
+#include "two.h"
+
+int
+main(void)
+{
+	volatile uint8_t *page = pages_at(NULL, 1);
+	uint8_t before;
+
+	worker_start(page, 1, true);
+	for (int i = 0; i < 20; i++) {
+		worker_run();
+		mprotect((void *)page, PAGE, PROT_READ);
+		before = page[0];
+		worker_must_stop("mprotect");
+		if (page[0] != before)
+			FAIL("the page has changed after mprotect had returned");
+		mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE);
+	}
+	return (0);
+}
