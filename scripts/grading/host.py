@@ -72,7 +72,7 @@ def reason_of(text: str) -> str:
 def tidy(text: str, box: Sandbox) -> str:
     """Without what differs from run to run, and without cmocka's frame."""
     text = re.sub(r"==\d+==", "", text).replace(f"{box.tree}/", "").replace("../../", "")
-    text = re.sub(r"\btest_lab\d+_[0-9a-f]{8}\.c", "host.c", text)
+    text = re.sub(r"\btest_lab\d+_[0-9a-f]{8}(\w*)\.c", r"host\1.c", text)
     return NOISE.sub("", text)
 
 
