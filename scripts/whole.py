@@ -9,7 +9,7 @@ def write_whole(path: Path, text: str) -> None:
     """All of text in path or, when this is interrupted, what was there."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as out:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as out:
         out.write(text)
     os.chmod(out.name, 0o644)
     os.replace(out.name, path)
