@@ -4,6 +4,7 @@
  */
 #include "drivers/drivers.h"
 #include "drivers/fb.h"
+#include "drivers/memview.h"
 #include "drivers/pci.h"
 #include "drivers/port_io.h"
 #include "kern/errno.h"
@@ -171,5 +172,7 @@ bochs_fb_probe(void)
 	}
 	bochs_backend.pa = bar.pb_base;
 	bochs_backend.size = vram_size(&bar);
+	bochs_backend.reserved = memview_reserve(bochs_backend.size);
+	bochs_backend.size -= bochs_backend.reserved;
 	return (fb_register(&bochs_backend));
 }

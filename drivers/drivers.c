@@ -25,6 +25,7 @@ static const struct driver drivers[] = {
     {"fb0", fb_probe},
     {"vt", vt_probe},
     {"ps2", ps2_probe},
+    {"memview", memview_probe},
     {"testdev", testdev_probe},
 };
 

@@ -26,6 +26,7 @@ int boot_fb_probe(void);
 int fb_probe(void);
 int vt_probe(void);
 int ps2_probe(void);
+int memview_probe(void);
 int testdev_probe(void);
 
 /* Wait, a bounded time, until the serial port has sent what it was given. */

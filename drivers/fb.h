@@ -37,6 +37,7 @@ struct fb_backend {
 	const char *name;
 	vm_paddr_t pa; /* of VRAM, page-aligned */
 	uint64_t size; /* bytes */
+	uint64_t reserved; /* bytes after those that are the live view's (memview.h) */
 	uint32_t bpp; /* 16, 24 or 32 */
 	struct fb_channel red, green, blue;
 	struct fb_mode fixed; /* the mode there is, when set_mode is NULL */

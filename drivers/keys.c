@@ -1,12 +1,14 @@
 /*
  * What the keyboard's keys send: scan codes of set 1 become characters, by the US layout, and
  * TERM=linux's escape sequences. Also the keys that the kernel keeps: Alt with a function key or an
- * arrow brings another console to the front. Owns which modifiers are held; interrupts are off.
+ * arrow brings another console to the front, Alt-F12 the live view of memory. Owns which modifiers are held; interrupts are off.
  */
+#include "drivers/memview.h"
 #include "drivers/vt.h"
 #include "kern/log.h"
 #include "kern/string.h"
 
+#define VIEW_KEY 11 /* F12, counted from 0 */
 #define RELEASED 0x80
 #define EXTENDED 0xe0 /* another code follows, of a key that the first PC did not have */
 #define PAUSE    0xe1 /* two more codes follow */
@@ -133,7 +135,9 @@ pad_key(uint8_t code)
 static void
 function_key(uint32_t n)
 {
-	if (left_alt || right_alt)
+	if ((left_alt || right_alt) && n == VIEW_KEY)
+		memview_toggle();
+	else if (left_alt || right_alt)
 		vt_request(n);
 	else if ((left_shift || right_shift) && n < nitems(shifted_functions))
 		send_escape(shifted_functions[n]);

@@ -6,6 +6,7 @@
 #include "drivers/vt.h"
 #include "drivers/drivers.h"
 #include "drivers/fb.h"
+#include "drivers/memview.h"
 #include "fs/vnode.h"
 #include "kern/console.h"
 #include "kern/errno.h"
@@ -137,6 +138,7 @@ sink_ioctl(struct file *fp __unused, uint64_t cmd, uint64_t arg)
 static void
 sink_panic(void)
 {
+	memview_panic();
 	vt_front = 0;
 	vt_draw_panic(&vts[0]);
 }

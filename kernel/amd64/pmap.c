@@ -79,6 +79,14 @@ change_note(struct pmap_change *c, vm_offset_t va, uint64_t npages)
 	c->hi = MAX(c->hi, va + ptoa(npages));
 }
 
+static void
+table_free(vm_page_t m)
+{
+	m->flags &= (uint8_t)~PG_TABLE;
+	VM_CNT_DEC(v_pt_pages);
+	vm_phys_free(m, 0);
+}
+
 /* Flush. */
 static void
 change_flush(struct pmap_change *c)
@@ -93,8 +101,7 @@ change_flush(struct pmap_change *c)
 	c->hi = 0;
 	while ((m = TAILQ_FIRST(&c->free)) != NULL) {
 		TAILQ_REMOVE(&c->free, m, plinks);
-		VM_CNT_DEC(v_pt_pages);
-		vm_phys_free(m, 0);
+		table_free(m);
 	}
 }
 
@@ -108,6 +115,7 @@ table_alloc(int req)
 	if (m == NULL)
 		return (NULL);
 	m->pindex = 0;
+	m->flags |= PG_TABLE;
 	VM_CNT_INC(v_pt_pages);
 	return (m);
 }
@@ -1088,8 +1096,7 @@ pmap_release(pmap_t pmap)
 	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && LIST_EMPTY(&pmap->pm_chunks) &&
 		    TAILQ_EMPTY(&pmap->pm_spares),
 		("pmap_release: %lu pages, %lu tables left", pmap->pm_resident, m->pindex));
-	VM_CNT_DEC(v_pt_pages);
-	vm_phys_free(m, 0);
+	table_free(m);
 	pmap->pm_pml4 = NULL;
 }
 

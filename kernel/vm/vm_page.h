@@ -51,7 +51,7 @@ struct vm_page {
 	uintptr_t busy; /* (a) VPB_* */
 	uint32_t wire_count; /* (a) */
 	uint32_t hold_count; /* (a) */
-	uint8_t flags; /* (c) PG_FICTITIOUS.. but PG_FREE_ON_UNHOLD, which is (a) */
+	uint8_t flags; /* (c) PG_FICTITIOUS.. but PG_FREE_ON_UNHOLD, which is (a), and PG_TABLE */
 	uint8_t queue; /* (q) PQ_* */
 	uint8_t order; /* (q) of the free block this page heads, or VM_NFREEORDER */
 	vm_memattr_t memattr; /* (c) of device frames; set when the range is registered (A1) */
@@ -67,6 +67,7 @@ TAILQ_HEAD(pglist, vm_page);
 #define PG_RESERVED       0x08 /* never free: firmware's, or the kernel image */
 #define PG_FAKE           0x10 /* made by vm_fake.c, for one index of one object */
 #define PG_BLOCK          0x20 /* device frame of a whole block: all of it is in one array */
+#define PG_TABLE          0x40 /* a page table; the pmap sets and clears it */
 
 #define VM_SUPERPAGE_PAGES (1ul << VM_SUPERPAGE_ORDER)
 
@@ -114,6 +115,8 @@ struct vm_phys_range {
 };
 /* The range that has pa, if there is one. It holds while a page of it stands in an object. */
 void vm_phys_find(vm_paddr_t pa, struct vm_phys_range *range);
+/* The i-th range of RAM; false: there are not as many. */
+bool vm_phys_ram(int i, struct vm_phys_range *range);
 /* The page of a frame, or NULL when nobody registered it. */
 vm_page_t PHYS_TO_VM_PAGE(vm_paddr_t pa);
 /* How many free blocks of that order there are. */

@@ -288,6 +288,17 @@ vm_phys_find(vm_paddr_t pa, struct vm_phys_range *range)
 	mtx_unlock(&free_mtx);
 }
 
+bool
+vm_phys_ram(int i, struct vm_phys_range *range)
+{
+	const struct vm_phys_seg *seg = &phys_segs[i];
+
+	if (i >= phys_nsegs)
+		return (false);
+	*range = (struct vm_phys_range){seg->start, seg->end - seg->start, seg->pages};
+	return (true);
+}
+
 vm_page_t
 vm_phys_fictitious_to_vm_page(vm_paddr_t pa)
 {

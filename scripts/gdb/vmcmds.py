@@ -22,7 +22,7 @@ EFLAGS = {0x1: "cow", 0x2: "needs-copy", 0x4: "stack", 0x8: "heap", 0x10: "no-me
 OBJ_FLAGS = {0x1: "populate", 0x2: "dead", 0x4: "one-mapping", 0x8: "write-notify",
              0x10: "end-later", 0x20: "fault-around"}
 PG_FLAGS = {0x1: "fictitious", 0x2: "unmanaged", 0x4: "free-on-unhold", 0x8: "reserved",
-            0x10: "fake", 0x20: "block"}
+            0x10: "fake", 0x20: "block", 0x40: "page-table"}
 TYPES = ("anonymous", "vnode", "device", "mgtdevice", "phys")
 QUEUES = ("none", "inactive", "active")
 RADIX_BITS, RADIX_MAX = 6, 11

@@ -1,17 +1,15 @@
 """Terminals: the line discipline and sessions are Linux's, byte for byte; the screen, its keyboard and
 who has it."""
 
-import json
 import os
 import pty
 import re
 import select
-import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
+from keyboard import Keyboard
 from quire import PROGRAMS, RUN, boot, on_host
 
 QUIET = ["--append", "loglevel=3"]
@@ -153,61 +151,6 @@ def test_size_on_the_command_line() -> None:
 
 
 # --- typing --------------------------------------------------------------------------------------
-
-class Keyboard:
-    """QEMU with a second monitor, through which keys are pressed."""
-
-    def __init__(self, tmp_path: Path, *command: str) -> None:
-        path = str(tmp_path / "monitor")
-        real = shutil.which("qemu-system-x86_64")
-        qemu = tmp_path / "qemu-system-x86_64"
-        qemu.write_text(f'#!/bin/sh\nexec {real} "$@" -qmp unix:{path},server=on,wait=off\n')
-        qemu.chmod(0o755)
-        words = [RUN, "--display", "none", "--timeout", "100", "--add", PROGRAMS / command[0],
-                 "--", f"/bin/{command[0]}", *command[1:]]
-        self.input, write = os.pipe()
-        self.never = os.fdopen(write, "wb")
-        self.run = subprocess.Popen(words, stdin=self.input, stdout=subprocess.PIPE,
-                                    env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
-        self.expect("ready\n")
-        self.monitor = socket.socket(socket.AF_UNIX)
-        self.monitor.connect(path)
-        self.answers = self.monitor.makefile("r")
-        self.answers.readline()
-        self.command("qmp_capabilities")
-
-    def expect(self, end: str) -> str:
-        assert self.run.stdout
-        text = b""
-        while not text.endswith(end.encode()):
-            byte = self.run.stdout.read(1)
-            assert byte, text
-            text += byte
-        return text.decode()
-
-    def command(self, name: str, **arguments: object) -> None:
-        message = {"execute": name, "arguments": arguments}
-        try:
-            self.monitor.sendall(json.dumps(message).encode() + b"\n")
-            while line := self.answers.readline():
-                answer = json.loads(line)
-                assert "error" not in answer, answer
-                if "return" in answer:
-                    return
-        except ConnectionError:
-            pass  # the last key has ended the program, and the machine with it
-
-    def press(self, *keys: str) -> None:
-        codes = [{"type": "qcode", "data": key} for key in keys]
-        self.command("send-key", keys=codes, **{"hold-time": 20})
-        time.sleep(0.12)
-
-    def end(self) -> None:
-        self.run.kill()
-        self.run.wait()
-        self.never.close()
-        os.close(self.input)
-
 
 KEYS = [
     (["a"], "61"), (["shift", "a"], "41"), (["ctrl", "a"], "01"), (["alt", "a"], "1b 61"),
