@@ -59,7 +59,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run watch gdb shell test test-host test-boot test-programs bench bench-check image format format-check deps clean help
+.PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-programs bench bench-check image format format-check deps clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -75,6 +75,10 @@ shell: all
 ## gdb: boot halted under gdb, with the commands of scripts/gdb (RUNFLAGS="-- /bin/hello")
 gdb: all
 	$(Q)scripts/debug $(RUNFLAGS)
+
+## gdb-replay: the same with a run that was recorded: gdb goes backwards, too (docs/reverse.md)
+gdb-replay: all
+	$(Q)scripts/debug --replay $(RUNFLAGS)
 
 ## watch: memory on the screen as it changes, a shell on this terminal (docs/memview.md)
 watch: all

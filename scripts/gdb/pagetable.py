@@ -98,6 +98,13 @@ def show_walk(va: int) -> None:
           else "  → not mapped: an access faults")
 
 
+def watch_entry(va: int) -> None:
+    """Stop at whatever stores into the last entry of va's walk, which may not be present."""
+    level, at, entry = walk(root(), va)[-1]
+    print(f"{LEVELS[level]} of {va:#x}: {words(entry, level)}")
+    gdb.execute(f"watch -l *(unsigned long *){kmem.DMAP + at:#x}")
+
+
 # --- what changed since the last stop ---------------------------------------------------------------
 
 
@@ -173,22 +180,27 @@ def differences() -> list[str]:
 
 @command
 class Pt(Command):
-    """Page tables: pt ADDR, pt diff.
+    """Page tables: pt ADDR, pt diff, pt watch ADDR.
 
 pt ADDR   the four levels of tables that lead to ADDR in the current address space, each entry's
           flags in words, and the frame
-pt diff   what changed in the user half since the last time (`fault' commands take note, too)"""
+pt diff   what changed in the user half since the last time (`fault' commands take note, too)
+pt watch ADDR
+          a watchpoint on the entry of ADDR: `continue', or in a replay `reverse-continue', goes to
+          the instruction that writes it"""
 
     name = "pt"
 
     def run(self, args: list[str]) -> None:
         if args == ["diff"]:
             print("\n".join(differences()) or "no user entry changed")
+        elif args[:1] == ["watch"]:
+            watch_entry(kmem.address(" ".join(args[1:])))
         else:
             show_walk(kmem.address(" ".join(args)))
 
     def complete(self, text: str, word: str) -> list[str]:
-        return [name for name in ("diff",) if name.startswith(word)]
+        return [name for name in ("diff", "watch") if name.startswith(word)]
 
 
 @command
