@@ -33,6 +33,8 @@ static const char *const policy_names[] = {
 static bool
 policy_range(vm_pindex_t pidx, vm_pindex_t *first, vm_pindex_t *last)
 {
+	/* LAB(7): all pages, which may be more than there are; the window that pidx is in, windows
+	 * being counted from page 0; the page itself. */
 	uint64_t now = __atomic_load_n(&policy, __ATOMIC_RELAXED), window = now >> 8;
 
 	switch ((enum fb_policy)(now & 0xff)) {
@@ -51,6 +53,11 @@ policy_range(vm_pindex_t pidx, vm_pindex_t *first, vm_pindex_t *last)
 		break;
 	}
 	return (false);
+	/* LAB(7) starter:
+	 *	*first = *last = pidx;
+	 *	return (false);
+	 */
+	/* LAB(7) end */
 }
 
 /*
@@ -184,6 +191,8 @@ fb_pg_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __unused,
 	int error;
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
+	/* LAB(7): what the comment above says, with policy_range, wait_shown, take_range and
+	 * release_range; vm_page_busy_sleep lets go of the object. */
 	if (!policy_range(pidx, &lo, &hi))
 		return (VM_PAGER_BAD); /* P8 */
 	lo = MAX(lo, *first);
@@ -208,6 +217,16 @@ fb_pg_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __unused,
 	*first = lo;
 	*last = hi;
 	return (VM_PAGER_OK);
+	/* LAB(7) starter:
+	 *	(void)take_range;
+	 *	(void)release_range;
+	 *	error = policy_range(pidx, &lo, &hi) ? VM_PAGER_ERROR : VM_PAGER_BAD;
+	 *	stop = hi - lo;
+	 *	blocker = &fb.pages[stop];
+	 *	(void)blocker;
+	 *	return (error);
+	 */
+	/* LAB(7) end */
 }
 
 /*
@@ -223,6 +242,8 @@ fb_pg_fault(vm_object_t object, vm_ooffset_t offset, int prot __unused, vm_page_
 	int error;
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
+	/* LAB(6): the frame's page, m, in place of ram, valid and xbusied, when text is not in front;
+	 * ram is freed. No memory: VM_PAGER_AGAIN; m stands elsewhere already: VM_PAGER_ERROR. */
 	if (wait_shown(object) != 0)
 		return (VM_PAGER_ERROR);
 	if (vm_page_unit(m)->object != NULL || !vm_page_tryxbusy(m))
@@ -237,6 +258,11 @@ fb_pg_fault(vm_object_t object, vm_ooffset_t offset, int prot __unused, vm_page_
 	vm_page_free(ram); /* wakes who slept on it; they look again and find m */
 	*mp = m;
 	return (VM_PAGER_OK);
+	/* LAB(6) starter:
+	 *	error = ram != m ? VM_PAGER_FAIL : VM_PAGER_ERROR;
+	 *	return (error);
+	 */
+	/* LAB(6) end */
 }
 
 /* VRAM is mapped: the screen is the programs', until the last mapping is gone. */
@@ -244,14 +270,18 @@ static int
 fb_pg_ctor(void *handle __unused, vm_ooffset_t size __unused, vm_prot_t prot __unused,
 	   vm_ooffset_t foff __unused)
 {
+	/* LAB(6): keep the text console off. */
 	fb_hold();
+	/* LAB(6) end */
 	return (0);
 }
 
 static void
 fb_pg_dtor(void *handle __unused)
 {
+	/* LAB(6): and let it on again. */
 	fb_release();
+	/* LAB(6) end */
 }
 
 static const struct cdev_pager_ops fb_pager_ops = {

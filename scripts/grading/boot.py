@@ -114,7 +114,7 @@ def run_once(test: Test, kernel: Path, box: Sandbox, seed: int | None) -> tuple[
     word = put_word(sandbox.program(test), target)
     words = run_words(test, kernel, target, seed)
     status, out, err = execute(words)
-    if status == UNAVAILABLE:
+    if status == UNAVAILABLE and err.startswith("run: "):
         raise Unavailable(err.strip())
     reason, text = judge(test, word, status, out, err)
     report = err.partition("follows\n")[2] if status == PANICKED else ""

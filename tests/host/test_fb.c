@@ -3,80 +3,11 @@
  * over a fake VRAM of 16 MiB: the table of docs/populate.md, its policies by name, damage by
  * policy, and faults, revocations and policy changes all at once.
  */
-#include "harness.h"
-#include "drivers/fb.h"
-#include "kern/main.h"
-#include "kern/sysctl.h"
+#include "fake_fb.h"
 
 #include <stdlib.h>
 
 #define FRAMES 2048
-#define VA     0x40000000ul
-#define NPAGES 4096ul /* of VRAM */
-#define R      VM_PROT_READ
-#define W      VM_PROT_WRITE
-#define RW     VM_PROT_RW
-
-/* --- what they want of the rest of the driver and the kernel --- */
-
-struct fb_softc fb;
-static const struct fb_backend backend = {
-    .name = "fake", .pa = FAKE_VRAM_BASE, .size = FAKE_VRAM_SIZE, .bpp = 32};
-static const char *option, *damage_option;
-static int holds;
-
-void
-fb_hold(void)
-{
-	holds++;
-}
-
-void
-fb_release(void)
-{
-	holds--;
-}
-
-int
-fb_wait_shown(bool intr)
-{
-	(void)intr;
-	return (0);
-}
-
-const char *
-cmdline_get(const char *name)
-{
-	return (strcmp(name, "fb.populate") == 0 ? option
-		: strcmp(name, "fb.damage") == 0 ? damage_option
-						 : NULL);
-}
-
-SET_DECLARE(sysctl, const struct sysctl);
-
-static const struct sysctl *
-knob(const char *path)
-{
-	const struct sysctl *const *sc;
-
-	SET_FOREACH (sc, sysctl) {
-		if (strcmp((*sc)->sc_path, path) == 0)
-			return (*sc);
-	}
-	T_FAIL("no knob");
-}
-
-static const struct sysctl *
-policy_knob(void)
-{
-	return (knob("dev/fb/populate"));
-}
-
-static void
-set_policy(const char *text)
-{
-	T_EQ(policy_knob()->sc_store(text), 0);
-}
 
 static void
 expect_policy(const char *text)
@@ -89,40 +20,6 @@ expect_policy(const char *text)
 		T_FAIL("the policy is %s", buf);
 }
 
-static struct space *
-setup(const char *policy)
-{
-	struct space *s = space_create();
-	int error;
-	vm_object_t object;
-
-	T_EQ(vm_phys_fictitious_reg_range(FAKE_VRAM_BASE, FAKE_VRAM_BASE + FAKE_VRAM_SIZE,
-					  VM_MEMATTR_WRITE_COMBINING),
-	     0);
-	rw_init(&fb.lock, "fb", LR_FILE);
-	fb.backend = &backend;
-	fb.vram = fake_vram;
-	fb.pages = vm_phys_fictitious_to_vm_page(FAKE_VRAM_BASE);
-	set_policy(policy);
-	rw_rlock(&fb.lock);
-	object = fb_pager_object(RW, &error);
-	rw_unlock(&fb.lock);
-	T_OK(object != NULL && error == 0);
-	T_EQ(holds, 1);
-	space_map(s, VA, FAKE_VRAM_SIZE, object, 0, RW, RW, 0);
-	return (s);
-}
-
-static void
-teardown(struct space *s)
-{
-	T_EQ(vm_cnt.v_busied, 0);
-	fake_pmap_verify();
-	space_destroy(s);
-	T_EQ(holds, 0);
-	vm_phys_fictitious_unreg_range(FAKE_VRAM_BASE, FAKE_VRAM_BASE + FAKE_VRAM_SIZE);
-}
-
 /* --- the table --- */
 
 static void
@@ -131,6 +28,7 @@ check_table(const char *policy, uint64_t faults)
 	struct space *s = setup(policy);
 	uint64_t writes = vm_cnt.v_pte_writes;
 
+	T_EQ(holds, 1);
 	fake_majflt = fake_minflt = 0;
 	for (uint64_t i = 0; i < NPAGES; i++)
 		space_write(s, VA + ptoa(i), i * 3);
@@ -141,6 +39,7 @@ check_table(const char *policy, uint64_t faults)
 	for (uint64_t i = 0; i < NPAGES; i++)
 		T_EQ(*(uint64_t *)(fake_vram + ptoa(i)), i * 3);
 	teardown(s);
+	T_EQ(holds, 0);
 }
 
 static void
