@@ -250,8 +250,8 @@ fault_new_page(struct faultstate *fs)
 static enum fault_result
 fault_zero_fill(struct faultstate *fs)
 {
-	/* LAB(4): a page of zeros in the first object, counted; of fs->object, if that is another,
-	 * let go. Past the object's end the fault fails, without memory it waits. */
+	/* LAB(4): a new page in the first object, which is then ours (fault_own_page), and filled with
+	 * zeros. Counted. Past the object's end the fault fails, without memory it waits. */
 	if (fs->at.pindex >= fs->at.object->size) /* shared memory, mapped for longer than it is */
 		return (fault_fail(fs, KERN_FAILURE));
 	fs->m = fault_new_page(fs);
@@ -312,8 +312,8 @@ static enum fault_result
 vm_fault_copy(struct faultstate *fs)
 {
 	/* LAB(5): a read, or a page of the first object: nothing to do. Else a new page in the first
-	 * object, a copy, dirty; if this map has wired the page, the copy is wired in its place. Then
-	 * fs->object is the first one, the other let go. Counted. */
+	 * object, a copy, dirty; if this map has wired the page, the copy is wired in its place. It is
+	 * ours then (fault_own_page). Counted. */
 	vm_page_t original = fs->m;
 
 	if (fs->object == fs->at.object || (fs->fault_type & VM_PROT_WRITE) == 0)
