@@ -235,15 +235,16 @@ vm_fault_getpages(struct faultstate *fs)
 						    : FAULT_FAILED));
 }
 
-/* A new page in the first object, xbusied; its contents are up to the caller. */
-static vm_page_t
+/* fs->m: a new page in the first object, xbusied; its contents are up to the caller. False: there is
+ * no memory. */
+static bool
 fault_new_page(struct faultstate *fs)
 {
-	vm_page_t m = vm_page_alloc(fs->at.object, fs->at.pindex, VM_ALLOC_NORMAL);
-
-	if (m != NULL)
-		m->valid = true;
-	return (m);
+	fs->m = vm_page_alloc(fs->at.object, fs->at.pindex, VM_ALLOC_NORMAL);
+	if (fs->m == NULL)
+		return (false);
+	fs->m->valid = true;
+	return (true);
 }
 
 /* No object of the chain has the page, and the last is anonymous: nobody ever wrote it. */
@@ -254,8 +255,7 @@ fault_zero_fill(struct faultstate *fs)
 	 * zeros. Counted. Past the object's end the fault fails, without memory it waits. */
 	if (fs->at.pindex >= fs->at.object->size) /* shared memory, mapped for longer than it is */
 		return (fault_fail(fs, KERN_FAILURE));
-	fs->m = fault_new_page(fs);
-	if (fs->m == NULL)
+	if (!fault_new_page(fs))
 		return (fault_unlock(fs, FAULT_WAIT));
 	fault_own_page(fs);
 	pmap_zero_page(fs->m);
@@ -318,8 +318,7 @@ vm_fault_copy(struct faultstate *fs)
 
 	if (fs->object == fs->at.object || (fs->fault_type & VM_PROT_WRITE) == 0)
 		return (FAULT_CONTINUE);
-	fs->m = fault_new_page(fs);
-	if (fs->m == NULL)
+	if (!fault_new_page(fs))
 		return (fault_unlock(fs, FAULT_WAIT));
 	pmap_copy_page(original, fs->m);
 	fs->m->dirty = true; /* even if it cannot be entered: it is not what stood here before */
