@@ -204,8 +204,9 @@ def say_done(fault: Fault) -> list[str]:
 
 
 def say_failed(fault: Fault) -> list[str]:
-    rv = function_argument("rv")
-    return [f"not resolved (KERN code {rv})", "next: a signal"]
+    names = {7: "SIGBUS", 11: "SIGSEGV"}
+    sig = number(kmem.evaluate("$rdi"))  # trapsignal's first argument
+    return ["not resolved", f"next: {names.get(sig, f'signal {sig}')}, at {fault.va:#x}"]
 
 
 STAGES = [
@@ -219,9 +220,9 @@ STAGES = [
     Stage("search", ("vm_fault_search",), say_search),
     Stage("getpages", ("vm_fault_getpages",), say_getpages),
     Stage("copy", ("vm_fault_copy",), say_copy),
-    Stage("enter", ("vm_fault_enter", "populate_enter"), say_enter),
+    Stage("enter", ("pmap_enter",), say_enter),
     Stage("done", ("vm_fault_count",), say_done),
-    Stage("failed", ("bad_access",), say_failed),
+    Stage("failed", ("*trapsignal",), say_failed),
 ]
 
 
@@ -231,7 +232,7 @@ STAGES = [
 class StageStop(gdb.Breakpoint):
     """Stops the thread that is followed when it comes by; other threads pass."""
 
-    def __init__(self, stage: Stage, function: str, accept: Callable[[], bool]) -> None:
+    def __init__(self, stage: Stage, function: str, accept: Callable[[Stage], bool]) -> None:
         super().__init__(function, internal=True)
         self.silent = True
         self.stage = stage
@@ -240,13 +241,13 @@ class StageStop(gdb.Breakpoint):
 
     def stop(self) -> bool:
         try:
-            self.hit = self.accept()
+            self.hit = self.accept(self.stage)
         except (Problem, gdb.error, gdb.MemoryError):
             self.hit = False
         return self.hit
 
 
-def run_to(stages: list[Stage], accept: Callable[[], bool]) -> Optional[Stage]:
+def run_to(stages: list[Stage], accept: Callable[[Stage], bool]) -> Optional[Stage]:
     """Continue until one of the stages is met; None: something else stopped the machine."""
     stops = [StageStop(stage, function, accept) for stage in stages for function in stage.functions]
     try:
@@ -258,8 +259,10 @@ def run_to(stages: list[Stage], accept: Callable[[], bool]) -> Optional[Stage]:
                 stop.delete()
 
 
-def same_thread() -> bool:
-    return number(machine.pcpu()["pc_curthread"]) == current.thread
+def same_fault(stage: Stage) -> bool:
+    """A run of pages may be entered piece by piece: that is one stage."""
+    return (number(machine.pcpu()["pc_curthread"]) == current.thread
+            and not (stage.name == "enter" and current.log[-1].startswith("enter:")))
 
 
 def report(stage: Stage) -> None:
@@ -272,7 +275,7 @@ def report(stage: Stage) -> None:
         print(f"   {line}")
 
 
-def wanted(args: list[str]) -> Callable[[], bool]:
+def wanted(args: list[str]) -> Callable[[Stage], bool]:
     """What `fault next' is to stop at."""
     pid: Optional[int] = None
     device: Optional[str] = None
@@ -286,7 +289,7 @@ def wanted(args: list[str]) -> Callable[[], bool]:
         else:
             device = words.pop(0)
 
-    def accept() -> bool:
+    def accept(_: Stage) -> bool:
         if number(trap_frame()["tf_trapno"]) != PAGE_FAULT:
             return False
         p = machine.curthread()["td_proc"]
@@ -325,7 +328,11 @@ def fault_next(args: list[str]) -> None:
 def fault_step(args: list[str]) -> None:
     if current.thread == 0:
         raise Problem("no fault is followed: `fault next' first")
-    stage = run_to(STAGES[1:], same_thread)
+    name = " ".join(args)
+    stages = [s for s in STAGES[1:] if name in ("", s.name) or s.name in ("done", "failed")]
+    if name and name not in (s.name for s in stages):
+        raise Problem(f"no stage `{name}': one of {', '.join(s.name for s in STAGES[1:])}")
+    stage = run_to(stages, same_fault)
     if stage is None:
         print("the machine stopped elsewhere (`backtrace')")
         return
@@ -337,7 +344,7 @@ def fault_step(args: list[str]) -> None:
 def fault_finish(args: list[str]) -> None:
     if current.thread == 0:
         raise Problem("no fault is followed: `fault next' first")
-    stage = run_to([s for s in STAGES if s.name in ("done", "failed")], same_thread)
+    stage = run_to([s for s in STAGES if s.name in ("done", "failed")], same_fault)
     if stage is None:
         print("the machine stopped elsewhere (`backtrace')")
         return
@@ -357,17 +364,16 @@ class FaultCommand(Command):
     """Step through a page fault by its named stages.
 
 fault next [pid N] [dev NAME]   run to the next fault (of process N, on device NAME's memory)
-fault step                      run to its next stage: trap, lookup, soft, populate call, populate
-                                return, clip, search, getpages, copy, enter, done
+fault step [STAGE]              run to its next stage, or to that one: trap, lookup, soft, populate
+                                call, populate return, clip, search, getpages, copy, enter, done
 fault finish                    run to its end, and show what changed in the page tables
 fault log                       the stages of this fault so far, a line each"""
 
     name = "fault"
+    words = {(): tuple(ACTIONS), ("next",): ("pid", "dev"), ("next", "dev"): ("fb0",),
+             ("step",): tuple(stage.name for stage in STAGES[1:])}
 
     def run(self, args: list[str]) -> None:
         if not args or args[0] not in ACTIONS:
             raise Problem(f"one of {', '.join(ACTIONS)} is wanted (help fault)")
         ACTIONS[args[0]](args[1:])
-
-    def complete(self, text: str, word: str) -> list[str]:
-        return [name for name in ACTIONS if name.startswith(word)]

@@ -10,6 +10,7 @@ from typing import Iterator, Optional
 import gdb
 
 DMAP = 0xFFFF800000000000
+KERNBASE = 0xFFFFFFFF80000000
 PAGE = 4096
 LIST_MAX = 200_000  # elements followed in one list before it is called endless
 
@@ -24,9 +25,12 @@ def number(value: gdb.Value | int) -> int:
 
 def evaluate(text: str) -> gdb.Value:
     try:
-        return gdb.parse_and_eval(text)
+        value = gdb.parse_and_eval(text)
     except gdb.error as error:
         raise Problem(f"{text}: {error}") from None
+    if value.type.code == gdb.TYPE_CODE_VOID:
+        raise Problem(f"{text}: there is no such value here")
+    return value
 
 
 def count(field: str) -> int:
@@ -89,16 +93,16 @@ def chain(first: gdb.Value, follow: str, what: str) -> Iterator[gdb.Value]:
     while number(here) != 0:
         if number(here) in seen or len(seen) >= LIST_MAX:
             raise Problem(f"{what}: the list goes round at {number(here):#x}; it is corrupted")
+        try:
+            read(number(here), here.type.target().sizeof)
+        except Problem:
+            raise Problem(f"{what}: the list leads to {number(here):#x}, which cannot be read; it "
+                          "is corrupted") from None
         seen.add(number(here))
         yield here
-        try:
-            here = here.dereference()
-            for name in follow.split("."):
-                here = here[name]
-            number(here)
-        except (gdb.error, gdb.MemoryError):
-            raise Problem(f"{what}: the list leads to {sorted(seen)[-1]:#x}, which cannot be read;"
-                          " it is corrupted") from None
+        here = here.dereference()
+        for name in follow.split("."):
+            here = here[name]
 
 
 def tailq(head: gdb.Value, link: str, what: str) -> Iterator[gdb.Value]:
@@ -139,49 +143,102 @@ def elf_bytes(path: str, vaddr: int, size: int) -> Optional[bytes]:
     return None
 
 
+def kernel_text(where: int) -> bytes:
+    """What is at address `where' of the kernel's image: by the direct map, or before paging is on,
+    where the loader put it."""
+    try:
+        return read(where, 64)
+    except Problem:
+        if number(evaluate("(unsigned long)$cr0")) >> 31 & 1:
+            raise
+        return read(where - KERNBASE, 64)
+
+
+def foreign_kernel() -> Optional[str]:
+    """The file whose symbols gdb has, when another kernel is in memory. Zeros: none is yet."""
+    where = number(evaluate("(unsigned long)&kmain"))
+    there = kernel_text(where)
+    for objfile in gdb.objfiles():
+        wanted = objfile.filename and elf_bytes(objfile.filename, where, 64)
+        if wanted is not None and wanted != there and any(there):
+            return objfile.filename
+    return None
+
+
+def foreign_text(name: str) -> str:
+    return (f"{name} is not the kernel that runs (kmain differs): give gdb the ELF file that was "
+            "booted")
+
+
 def check_kernel() -> None:
     """Before any command: something runs, it has paging on, and it is this kernel."""
     global _checked
     inferior = gdb.selected_inferior()
     if not inferior.threads():
         raise Problem("nothing to look at: `target remote :1234' first (scripts/run --gdb)")
-    where = number(evaluate("(unsigned long)&kmain"))
     try:
-        there = read(where, 64)
+        read(number(evaluate("(unsigned long)&kmain")), 64)
     except Problem:
         raise Problem("the kernel is not set up yet: `hbreak kmain', `continue' first") from None
     if _checked == inferior.pid:
         return
-    for objfile in gdb.objfiles():
-        wanted = objfile.filename and elf_bytes(objfile.filename, where, 64)
-        if wanted is not None and wanted != there:
-            raise Problem(f"{objfile.filename} is not the kernel that runs (kmain differs): "
-                          "give gdb the ELF file that was booted")
+    name = foreign_kernel()
+    if name is not None:
+        raise Problem(foreign_text(name))
     _checked = inferior.pid
+
+
+_warned: Optional[int] = None  # the process whose symbols were looked at when gdb stopped
+
+
+def on_prompt() -> None:
+    """Symbols that do not match are said at once, not when a breakpoint was missed."""
+    global _warned
+    inferior = gdb.selected_inferior()
+    if not inferior.threads() or _warned == inferior.pid:
+        return
+    try:
+        name = foreign_kernel()
+    except (Problem, gdb.error):
+        return
+    _warned = inferior.pid
+    if name is not None:
+        print(f"warning: {foreign_text(name)}")
+
+
+gdb.events.before_prompt.connect(on_prompt)
 
 
 class Command(gdb.Command):
     """One command; `run` does it. The class's doc string is its help."""
 
     name = ""
-    prefix = False
-    completion = gdb.COMPLETE_EXPRESSION
+    words: dict[tuple[str, ...], tuple[str, ...]] = {}  # what may follow what, for the Tab key
 
     def __init__(self) -> None:
-        if self.prefix:
-            super().__init__(self.name, gdb.COMMAND_DATA, prefix=True)
-        else:
-            super().__init__(self.name, gdb.COMMAND_DATA, self.completion)
+        super().__init__(self.name, gdb.COMMAND_DATA)
 
     def run(self, args: list[str]) -> None:
         raise NotImplementedError
 
+    def complete(self, text: str, word: str | None) -> list[str] | int:
+        """The words that may come here; elsewhere an expression."""
+        text = text.lstrip()
+        for before in sorted(self.words, key=len, reverse=True):
+            start = "".join(f"{name} " for name in before)
+            if text.startswith(start):
+                rest = text[len(start):]
+                skip = len(rest) - len(word or "")  # gdb's word is the last one of several
+                found = [name[skip:] for name in self.words[before] if name.startswith(rest)]
+                if found or before:
+                    return found
+        return gdb.COMPLETE_EXPRESSION
+
     def invoke(self, text: str, from_tty: bool) -> None:
         self.dont_repeat()
         try:
-            arguments = gdb.string_to_argv(text)
             check_kernel()
-            self.run(arguments)
+            self.run(text.split())
         except Problem as problem:
             raise gdb.GdbError(f"{self.name}: {problem}") from None
         except (gdb.error, gdb.MemoryError) as error:

@@ -88,6 +88,8 @@ The counts are those that INVARIANTS builds keep; a release build has none."""
             names = []
             for rank, name in ranks.items():
                 count = held >> (bits * rank) & ((1 << bits) - 1)
+                if name == "LR_SCHED" and number(td["td_state"]) != procs.RUNNING:
+                    continue  # it handed the scheduler's lock to who runs now
                 if count and name != "LR_COUNT":
                     last = kmem.cstring(td["td_rank_name"][rank])
                     names.append(f"{count} × {name} (last: {last})")

@@ -190,6 +190,7 @@ pt watch ADDR
           the instruction that writes it"""
 
     name = "pt"
+    words = {(): ("diff", "watch")}
 
     def run(self, args: list[str]) -> None:
         if args == ["diff"]:
@@ -198,9 +199,6 @@ pt watch ADDR
             watch_entry(kmem.address(" ".join(args[1:])))
         else:
             show_walk(kmem.address(" ".join(args)))
-
-    def complete(self, text: str, word: str) -> list[str]:
-        return [name for name in ("diff", "watch") if name.startswith(word)]
 
 
 @command

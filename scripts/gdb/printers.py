@@ -41,6 +41,14 @@ SUMMARIES: dict[str, Callable[[gdb.Value], str]] = {
     "rwlock": machine.rw_state,
     "thread": lambda v: machine.thread_name(int(v.address)) if v.address else "thread",
     "proc": lambda v: f"process {int(v['p_pid'])} ({v['p_comm'].string()})",
+    "pv_entry": lambda v: f"{int(v['pv_va']) & 0xFFF} page(s) at {int(v['pv_va']) & ~0xFFF:#x}",
+    "md_page": lambda v: "mapped" if v["pv_list"] else "not mapped",
+    "vm_radix": lambda v: f"radix tree of height {int(v['rt_height'])}",
+    "vmspace": lambda v: f"address space, {int(v['vm_map']['nentries'])} entries",
+    "vm_map_lookup": lambda v: f"[{int(v['start']):#x}, {int(v['end']):#x}) {vmcmds.rights(v['prot'])}",
+    "vm_phys_range": lambda v: f"[{int(v['start']):#x}, {int(v['start']) + int(v['size']):#x})",
+    "vm_counters": lambda v: f"{int(v['v_free_count'])} of {int(v['v_page_count'])} pages free, "
+                             f"{int(v['v_faults'])} faults",
     "faultstate": lambda v: f"fault at {int(v['vaddr']):#x}, {vmcmds.rights(v['fault_type'])}",
 }
 

@@ -9,6 +9,7 @@ import gdb
 import kmem
 from kmem import Command, Problem, command, number
 
+RUNNING = 2  # td_state
 STATES = {0: "new", 1: "runnable", 2: "running", 3: "sleeping", 4: "dead"}
 
 
@@ -35,11 +36,16 @@ def find(pid: int) -> gdb.Value:
 
 
 def current() -> gdb.Value:
+    """The one that runs; under a kernel thread the one whose page tables are in use."""
     import machine
     p = machine.curthread()["td_proc"]
-    if number(p) == 0:
-        raise Problem("a kernel thread runs, which has no process; name a PID (ps lists them)")
-    return p.dereference()
+    if number(p) != 0:
+        return p.dereference()
+    pmap = number(machine.pcpu()["pc_curpmap"])
+    for p in procs():
+        if number(p["p_vm"]) and number(p["p_vm"]["vm_pmap"].address) == pmap:
+            return p
+    raise Problem("a kernel thread runs, which has no process; name a PID (ps lists them)")
 
 
 def from_args(args: list[str]) -> gdb.Value:
@@ -82,24 +88,44 @@ def frames(rsp: int, low: int, high: int) -> Iterator[int]:
         yield rip
 
 
-@command
-class Bt(Command):
-    """bt PID: the kernel stacks of a process's threads.
+def show_stacks(p: gdb.Value) -> None:
+    for td in proc_threads(p):
+        print(f"thread {number(td['td_tid'])}, {STATES.get(number(td['td_state']), '?')}:")
+        if number(td["td_state"]) == RUNNING:
+            print("  it runs now: `backtrace' (of its CPU: `thread N')")
+            continue
+        low = number(td["td_kstack"])
+        for i, rip in enumerate(frames(number(td["td_md"]["md_rsp"]), low, low + (16 << 10))):
+            print(f"  #{i:<2} {rip:#x} {kmem.symbol(rip)}")
 
-Without a PID it is gdb's own backtrace of where the processor is."""
+
+@command
+class Kbt(Command):
+    """kbt PID: the kernel stacks of a process's threads. Without a PID it is `backtrace'."""
 
     name = "kbt"
 
     def run(self, args: list[str]) -> None:
         if not args:
             gdb.execute("backtrace")
-            return
-        for td in proc_threads(find(kmem.address(args[0]))):
-            print(f"thread {number(td['td_tid'])}, "
-                  f"{STATES.get(number(td['td_state']), '?')}:")
-            if number(td["td_state"]) == 2:
-                print("  it runs now: `backtrace'")
-                continue
-            low = number(td["td_kstack"])
-            for i, rip in enumerate(frames(number(td["td_md"]["md_rsp"]), low, low + (16 << 10))):
-                print(f"  #{i:<2} {rip:#x} {kmem.symbol(rip)}")
+        else:
+            show_stacks(find(kmem.address(args[0])))
+
+
+class Bt(gdb.Command):
+    """bt PID: the kernel stacks of a process's threads.
+
+Without a number, or with options, it is gdb's `backtrace'; so many frames only are `backtrace N'."""
+
+    def __init__(self) -> None:
+        super().__init__("bt", gdb.COMMAND_STACK)
+
+    def invoke(self, text: str, from_tty: bool) -> None:
+        command = f"kbt {text}" if text.strip().isdigit() else f"backtrace {text}"
+        try:
+            gdb.execute(command, from_tty)
+        except gdb.error as error:
+            raise gdb.GdbError(str(error)) from None
+
+
+Bt()

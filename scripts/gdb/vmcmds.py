@@ -385,14 +385,12 @@ vm page ADDR     the page of a physical address, or at a kernel pointer; who map
 vm chain ADDR    entry → object → page → PTE of a user address, in one picture"""
 
     name = "vm"
+    words = {(): tuple(WHAT)}
 
     def run(self, args: list[str]) -> None:
         if not args or args[0] not in WHAT:
             raise Problem(f"one of {', '.join(WHAT)} is wanted (help vm)")
         WHAT[args[0]](args[1:])
-
-    def complete(self, text: str, word: str) -> list[str]:
-        return [name for name in WHAT if name.startswith(word)]
 
 
 @command
