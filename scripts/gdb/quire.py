@@ -17,6 +17,24 @@ import printers  # noqa: E402
 import procs  # noqa: E402,F401
 import vmcmds  # noqa: E402,F401
 
+
+
+class Quire(gdb.Command):
+    """The commands for Quire; `help NAME' has more.
+
+vm map|entry|object|page|chain   the virtual memory's structures (vmmap: vm map)
+pt ADDR, pt diff, pt watch ADDR  page tables; v2p, p2v, pagewalk
+fault next|step|finish|log       a page fault, stage by stage
+ps, bt PID, cpu, locks, dmesg    processes, a process's stacks, the processor, locks, the log"""
+
+    def __init__(self) -> None:
+        super().__init__("quire", gdb.COMMAND_DATA)
+
+    def invoke(self, text: str, from_tty: bool) -> None:
+        gdb.execute("help quire")
+
+
+Quire()
 gdb.execute("set pagination off")
 gdb.execute("set print pretty on")
 printers.register()
