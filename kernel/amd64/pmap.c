@@ -123,6 +123,8 @@ table_alloc(int req)
 uint64_t *
 pmap_walk(uint64_t *table, uint64_t va, int *level, uint64_t *path)
 {
+	/* LAB(1): from the top table down to the entry that is absent, or maps a page; never to a
+	 * table that is not in RAM. pte.h says what is returned. */
 	uint64_t *e;
 
 	for (*level = TOP_LEVEL;; --*level) {
@@ -137,6 +139,13 @@ pmap_walk(uint64_t *table, uint64_t va, int *level, uint64_t *path)
 			return (NULL); /* corrupt; only a panic's report can get here */
 		table = pte_table(*e);
 	}
+	/* LAB(1) starter:
+	 *	if (path != NULL)
+	 *		path[TOP_LEVEL] = table[PTE_INDEX(va, TOP_LEVEL)];
+	 *	*level = 0;
+	 *	return (NULL);
+	 */
+	/* LAB(1) end */
 }
 
 /* The table under entry e of table, made if need be. NULL when there is no memory; then tables
@@ -873,8 +882,13 @@ pmap_extract(pmap_t pmap, vm_offset_t va)
 
 	mtx_lock(&pmap->pm_mtx);
 	e = pmap_walk(pmap->pm_pml4, va, &level, NULL);
+	/* LAB(1): the frame, and where va lies in a page of this level. */
 	if (e != NULL)
 		pa = (*e & PG_FRAME) | (va & ((1ul << LEVEL_SHIFT(level)) - 1));
+	/* LAB(1) starter:
+	 *	(void)e;
+	 */
+	/* LAB(1) end */
 	mtx_unlock(&pmap->pm_mtx);
 	return (pa);
 }
@@ -890,9 +904,17 @@ pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 	for (; sva < eva; sva = next) {
 		mtx_lock(&pmap->pm_mtx);
 		e = pmap_walk(pmap->pm_pml4, sva, &level, NULL);
+		/* LAB(1): n: the pages from sva on that entry e maps; next: where the entry after it
+		 * begins, or eva. Absent tables cost one step, not one for each page. */
 		size = 1ul << LEVEL_SHIFT(level); /* of what is absent, too */
 		next = MIN(rounddown2(sva, size) + size, eva);
 		n = e != NULL ? atop(next - sva) : 0;
+		/* LAB(1) starter:
+		 *	size = PAGE_SIZE;
+		 *	next = sva + size;
+		 *	n = 0;
+		 */
+		/* LAB(1) end */
 		u.resident += n;
 		u.super += level > 0 ? n : 0;
 		u.dirty += n > 0 && (*e & PG_D) != 0 ? n : 0;

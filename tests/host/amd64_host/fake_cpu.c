@@ -177,10 +177,8 @@ walk(vm_offset_t va, int *level, uint64_t *path)
 	for (*level = TOP_LEVEL;; --*level) {
 		e = &table[va >> (PAGE_SHIFT + 9 * *level) & 511];
 		path[*level] = *e;
-		if ((*e & PG_V) == 0)
-			return (NULL);
-		if (*level == 0 || (*e & PG_PS) != 0)
-			return (e);
+		if ((*e & PG_V) == 0 || (*e & PG_PS) != 0 || *level == 0)
+			return ((*e & PG_V) != 0 ? e : NULL);
 		if (!is_ram(*e & PG_FRAME, PAGE_SIZE))
 			T_FAIL("level %d at %#lx: entry %#lx leads to no RAM", *level, va, *e);
 		table = phys_to_dmap(*e & PG_FRAME);
