@@ -59,7 +59,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-programs bench bench-check image format format-check deps clean help
+.PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-explore test-programs explore bench bench-check image format format-check deps clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -85,14 +85,23 @@ watch: all
 	$(Q)scripts/run $(if $(DISPLAY)$(WAYLAND_DISPLAY),,--screenshot $(BUILD)/watch.png) \
 	    --append memview $(RUNFLAGS)
 
-## test: all tests: test-host, then test-boot
+## test: all tests: test-host, test-explore, test-boot
 test: all test-programs
 	$(Q)$(MAKE) --no-print-directory test-host
+	$(Q)$(MAKE) --no-print-directory test-explore
 	$(Q)$(MAKE) --no-print-directory test-boot
 
 ## test-host: the VM on the host, against a fake machine
 test-host: $(BUILD)/.deps
 	$(Q)$(MAKE) --no-print-directory -C tests/host test
+
+## test-explore: every interleaving of small scenarios of faults (docs/explore.md)
+test-explore: $(BUILD)/.deps
+	$(Q)tests/explore/run --quick
+
+## explore: the same at length, and bugs put back that it must find
+explore: $(BUILD)/.deps
+	$(Q)tests/explore/run
 
 ## test-boot: boot the kernel and look (PYTEST_ARGS="-k name" picks some)
 test-boot: all test-programs

@@ -68,7 +68,11 @@ device_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t 
 		*first = MAX(*first, pidx - pidx % window);
 		*last = MIN(*last, pidx - pidx % window + window - 1);
 	}
-	for (vm_pindex_t i = *first; i <= *last; i++)
+	if (d->beyond) {
+		*first = 0;
+		*last = object->size - 1;
+	}
+	for (vm_pindex_t i = *first; i + d->one_short <= *last; i++)
 		install(d, object, i, i + shift);
 	hook(d, object, d->after);
 	return (VM_PAGER_OK);

@@ -7,17 +7,21 @@
 
 #include "harness.h"
 
+#ifndef NPAGES
 #define NPAGES 16ul
-#define VA     0x40000000ul
-#define R      VM_PROT_READ
-#define W      VM_PROT_WRITE
-#define RW     VM_PROT_RW
+#endif
+#define VA 0x40000000ul
+#define R  VM_PROT_READ
+#define W  VM_PROT_WRITE
+#define RW VM_PROT_RW
 
 struct device {
 	vm_object_t object; /* with a reference of the test's */
 	enum obj_type type;
 	/* The script. */
 	vm_pindex_t window; /* pages a call brings in; 0: the hint's */
+	bool beyond; /* all pages, whatever the hint */
+	bool one_short; /* the last of them does not come in, though it says so (P7) */
 	vm_pindex_t write_window; /* the same for calls about a write; 0: like window */
 	vm_pindex_t shift;
 	bool track; /* new pages are tracked (W1) */

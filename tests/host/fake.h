@@ -88,7 +88,9 @@ uint64_t rng_below(struct rng *r, uint64_t n);
 
 #define FAKE_RAM_BASE  0x1003000ul /* not aligned to a large block, on purpose */
 #define FAKE_VRAM_BASE 0xfd000000ul
+#ifndef FAKE_VRAM_SIZE
 #define FAKE_VRAM_SIZE (16ul << 20)
+#endif
 
 extern uint8_t fake_vram[];
 extern struct vm_page *fake_ram_pages;

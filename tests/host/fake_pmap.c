@@ -35,7 +35,7 @@ fake_pmap_fail(uint64_t nth)
 static struct fake_ptes *
 bucket(pmap_t pmap, vm_offset_t va)
 {
-	return (&pmap->pm_hash[(atop(va) * 0x9e3779b97f4a7c15ul) >> 54]);
+	return (&pmap->pm_hash[((atop(va) * 0x9e3779b97f4a7c15ul) >> 48) % FAKE_PMAP_BUCKETS]);
 }
 
 static struct fake_pte *

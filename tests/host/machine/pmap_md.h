@@ -19,7 +19,9 @@
 struct fake_pte;
 LIST_HEAD(fake_ptes, fake_pte);
 
-#define FAKE_PMAP_BUCKETS 1024
+#ifndef FAKE_PMAP_BUCKETS
+#define FAKE_PMAP_BUCKETS 1024 /* a power of two */
+#endif
 
 struct pmap {
 	struct mtx pm_mtx; /* rank LR_PMAP */
