@@ -290,10 +290,11 @@ static enum fault_result
 vm_fault_search(struct faultstate *fs)
 {
 	for (;; fault_step_down(fs)) {
-		if (fault_usable(fs->m))
-			return (FAULT_CONTINUE);
+		/* First: it may be unbusied at any time, but busied only with the object locked. */
 		if (fs->m != NULL && vm_page_busied(fs->m))
 			return (fault_busy_wait(fs, fs->m));
+		if (fault_usable(fs->m))
+			return (FAULT_CONTINUE);
 		if (fs->m != NULL) /* wired, and its contents were taken away by a truncation */
 			return (fault_fail(fs, KERN_FAILURE));
 		if (vm_pager_has_page(fs->object, fs->pindex) || fs->object->type != OBJT_ANON)

@@ -694,3 +694,18 @@ __wrap_pmap_page_is_mapped(vm_page_t m)
 	use_by_page("pmap_page_is_mapped", m, __builtin_return_address(0));
 	return (__real_pmap_page_is_mapped(m));
 }
+
+/* --- one CPU ---------------------------------------------------------------------------------- */
+
+uint32_t cpus_running = 1;
+
+uint64_t
+vm_cnt_sum(const uint64_t *field)
+{
+	return (*field);
+}
+
+void
+cpu_spinwait(void)
+{
+}
