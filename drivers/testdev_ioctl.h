@@ -33,6 +33,7 @@ enum testdev_breach {
 	TESTDEV_KIND, /* a page of RAM */
 	TESTDEV_UNLOCKED, /* the object is */
 	TESTDEV_EXTRA_LOCK, /* one more is held */
+	TESTDEV_LOCK_ORDER, /* one is taken and let go that may not be after the object's */
 	TESTDEV_NBREACHES
 };
 

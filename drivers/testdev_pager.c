@@ -275,6 +275,10 @@ break_answer(struct testdev *td, vm_object_t object, const struct testdev_reques
 
 	*first = claim ? q->claim_first : q->first;
 	*last = claim ? q->claim_last : q->last;
+	if (q->breach == TESTDEV_LOCK_ORDER) {
+		rw_wlock(&td->extra);
+		rw_unlock(&td->extra);
+	}
 	if (q->breach != TESTDEV_UNLOCKED && q->breach != TESTDEV_EXTRA_LOCK)
 		return;
 	VM_OBJECT_UNLOCK(object);

@@ -84,13 +84,10 @@ readable(uint64_t fp)
 }
 
 static void
-report_backtrace(const struct trapframe *tf, out_fn *out)
+report_frames(uint64_t fp, out_fn *out)
 {
-	uint64_t fp = tf != NULL ? tf->tf_rbp : (uint64_t)__builtin_frame_address(0), next;
+	uint64_t next;
 
-	out("backtrace:\n");
-	if (tf != NULL)
-		report_address(tf->tf_rip, out);
 	for (int i = 0; i < BACKTRACE_MAX && readable(fp); i++) {
 		next = ((uint64_t *)fp)[0];
 		report_address(((uint64_t *)fp)[1], out);
@@ -99,6 +96,29 @@ report_backtrace(const struct trapframe *tf, out_fn *out)
 			break;
 		fp = next;
 	}
+}
+
+static void
+report_backtrace(const struct trapframe *tf, out_fn *out)
+{
+	out("backtrace:\n");
+	if (tf != NULL)
+		report_address(tf->tf_rip, out);
+	report_frames(tf != NULL ? tf->tf_rbp : (uint64_t)__builtin_frame_address(0), out);
+}
+
+void
+cpu_report_stack(uint64_t pc, uint64_t frame, void (*out)(const char *fmt, ...))
+{
+	uint64_t fp = (uint64_t)__builtin_frame_address(0);
+
+	report_address(pc, out);
+	for (int i = 0; i < BACKTRACE_MAX && fp < frame && readable(fp); i++)
+		fp = *(const uint64_t *)fp;
+	if (fp == frame)
+		report_frames(frame, out);
+	else
+		out("  which has returned; its callers are among those above\n");
 }
 
 void

@@ -31,6 +31,9 @@ load(const uintptr_t *word)
 	return (__atomic_load_n(word, __ATOMIC_RELAXED));
 }
 
+/* (a) the lock that another should not have been taken after */
+static const struct lock_taken *reversal;
+
 #ifdef INVARIANTS
 #define CHECK_RANKS true
 #else
@@ -39,7 +42,7 @@ load(const uintptr_t *word)
 
 /* Note a lock taken; `held` is its mtx_held or rw_held. True if others of its rank or above are held:
  * rank_check says whether that may be. */
-static inline bool
+static inline __attribute__((always_inline)) bool
 rank_push(struct thread *td, const char *name, unsigned rank, uint64_t held)
 {
 	uint64_t ranks = td->td_ranks;
@@ -47,7 +50,9 @@ rank_push(struct thread *td, const char *name, unsigned rank, uint64_t held)
 	if (!CHECK_RANKS)
 		return (false);
 	td->td_ranks = ranks + held;
-	td->td_rank_name[rank] = name;
+	td->td_rank_taken[rank] =
+	    (struct lock_taken){name, (uint64_t)__builtin_return_address(0),
+				*(const uint64_t *)__builtin_frame_address(0)};
 	return (ranks >= held);
 }
 
@@ -68,9 +73,21 @@ rank_check(const char *name, unsigned rank)
 	if (!CHECK_RANKS || above == 0 || panicking)
 		return;
 	held = rank + (63 - (unsigned)__builtin_clzl(above)) / LR_BITS;
-	if (held > rank || (rank != LR_OBJECT && rank != LR_FILE))
-		panic("lock order: %s (rank %u) taken while holding %s (rank %u)", name, rank,
-		      curthread->td_rank_name[held], held);
+	if (held == rank && (rank == LR_OBJECT || rank == LR_FILE))
+		return;
+	/* Of two of one rank, the first one's place is forgotten. */
+	reversal = held > rank ? &curthread->td_rank_taken[held] : NULL;
+	panic("lock order: %s (rank %u) taken while holding %s (rank %u)", name, rank,
+	      curthread->td_rank_taken[held].lt_name, held);
+}
+
+void
+lock_report(void (*out)(const char *fmt, ...))
+{
+	if (reversal == NULL)
+		return;
+	out("%s was taken by:\n", reversal->lt_name);
+	cpu_report_stack(reversal->lt_pc, reversal->lt_frame, out);
 }
 
 uint64_t

@@ -28,7 +28,7 @@ enum lock_rank {
 	LR_LOG, /* log ring, console output */
 	LR_COUNT
 };
-#define LR_BITS 4 /* of a count of locks held at one rank */
+enum { LR_BITS = 4 }; /* of a count of locks held at one rank */
 _Static_assert(LR_BITS *LR_COUNT <= 64, "the counts of all ranks fit one word");
 
 struct mtx {
@@ -55,6 +55,12 @@ struct rwlock {
 	}
 #define MTX_INITIALIZER LOCK_INITIALIZER
 #define RW_INITIALIZER  LOCK_INITIALIZER
+
+/* A lock that was taken: which, and by whom, as a place in the code and the frame of the stack. */
+struct lock_taken {
+	const char *lt_name;
+	uint64_t lt_pc, lt_frame;
+};
 
 void mtx_init(struct mtx *m, const char *name, enum lock_rank rank);
 void mtx_lock(struct mtx *m);
@@ -83,6 +89,9 @@ bool rw_locked(const struct rwlock *rw);
 /* In lock_stats.c: somebody had to wait for a lock of that name, which is constant; he slept, or only
  * looked at it for a while. */
 void lock_waited(const char *name, bool slept);
+
+/* After a panic over the order: the stack that took the lock that is held, through out(). */
+void lock_report(void (*out)(const char *fmt, ...));
 
 /* What curthread holds, as a number that is the same while that is the same (INVARIANTS; else
  * 0). */

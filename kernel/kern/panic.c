@@ -46,5 +46,6 @@ panic(const char *fmt, ...)
 	console_report("thread %s, process %d\n", curthread->td_name,
 		       curproc != NULL ? curproc->p_pid : 0);
 	cpu_report(NULL, console_report);
+	lock_report(console_report);
 	machine_panic_exit();
 }

@@ -81,7 +81,7 @@ The counts are those that INVARIANTS builds keep; a release build has none."""
     def run(self, args: list[str]) -> None:
         import procs
         ranks = {f.enumval: f.name for f in gdb.lookup_type("enum lock_rank").fields()}
-        bits = 5
+        bits = number(kmem.evaluate("LR_BITS"))
         any_held = False
         for td in procs.threads():
             held = number(td["td_ranks"])
@@ -91,7 +91,7 @@ The counts are those that INVARIANTS builds keep; a release build has none."""
                 if name == "LR_SCHED" and number(td["td_state"]) != procs.RUNNING:
                     continue  # it handed the scheduler's lock to who runs now
                 if count and name != "LR_COUNT":
-                    last = kmem.cstring(td["td_rank_name"][rank])
+                    last = kmem.cstring(td["td_rank_taken"][rank]["lt_name"])
                     names.append(f"{count} × {name} (last: {last})")
             if names:
                 any_held = True

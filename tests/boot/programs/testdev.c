@@ -77,8 +77,9 @@ choose(const char *word, const char *const *names, const char *key)
 }
 
 static const char *const answers[] = {"ok", "bad", "fail", "error", "again", NULL};
-static const char *const breaches[] = {"none",      "missing", "invalid",  "unbusied", "sbusied",
-				       "elsewhere", "kind",    "unlocked", "extra",    NULL};
+static const char *const breaches[] = {"none",    "missing",   "invalid", "unbusied",
+				       "sbusied", "elsewhere", "kind",    "unlocked",
+				       "extra",   "order",     NULL};
 static const char *const actions[] = {"idle", "unmap", "remap",  "protect",
 				      "wire", "grow",  "revoke", NULL};
 static const struct {
