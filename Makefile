@@ -103,7 +103,7 @@ test-explore: $(BUILD)/.deps
 explore: $(BUILD)/.deps
 	$(Q)tests/explore/run
 
-## test-boot: boot the kernel and look (PYTEST_ARGS="-k name" picks some)
+## test-boot: boot the kernel and look (PYTEST_ARGS="-k name" picks some; SMP=2 processors)
 test-boot: all test-programs
 	$(Q)$(MAKE) --no-print-directory RELEASE=1 $(BUILD)/release/quire.elf
 	$(Q)$(MAKE) --no-print-directory NO_TRACE=1 $(BUILD)/notrace/quire.elf

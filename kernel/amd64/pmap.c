@@ -700,9 +700,28 @@ upgrade_simple(pmap_t pmap, uint64_t *e, vm_offset_t va, uint64_t new)
 		tlb_shootdown_page(pmap, va);
 }
 
+/* Copy-on-write: the entry of one RAM page becomes another's, at one go. False: it is not that, or
+ * there is no memory. */
+static bool __attribute__((noinline))
+replace_simple(pmap_t pmap, uint64_t *e, vm_offset_t va, vm_page_t m, uint64_t new)
+{
+	vm_page_t was = (*e & PG_MANAGED) != 0 ? PHYS_TO_VM_PAGE(*e & PG_FRAME) : NULL;
+	uint64_t old;
+
+	if (was == NULL || (was->flags & PG_BLOCK) != 0 || !pv_add(pmap, &m->md.pv_head, va, 1))
+		return (false);
+	old = entry_swap(e, new);
+	VM_CNT_INC(v_pte_writes);
+	tlb_shootdown_page(pmap, va);
+	if ((old & PG_D) != 0)
+		vm_page_dirty(was);
+	pv_remove(pmap, va, was, 1);
+	return (true);
+}
+
 /*
  * What most faults want, without ado: one RAM page, into a slot of a table that is there; the slot
- * is empty, or the page's own. False: it is not that, or there is no memory.
+ * is empty, or a RAM page's. False: it is not that, or there is no memory.
  */
 static inline bool
 enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
@@ -714,9 +733,9 @@ enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 	e = small_entry(pmap, va, &table);
 	if (e == NULL)
 		return (false);
+	if (*e != 0 && !same_page(*e, new))
+		return (replace_simple(pmap, e, va, m, new));
 	if (*e != 0) {
-		if (!same_page(*e, new))
-			return (false);
 		upgrade_simple(pmap, e, va, new);
 		return (true);
 	}

@@ -108,17 +108,9 @@ report_backtrace(const struct trapframe *tf, out_fn *out)
 }
 
 void
-cpu_report_stack(uint64_t pc, uint64_t frame, void (*out)(const char *fmt, ...))
+cpu_report_address(uint64_t pc, void (*out)(const char *fmt, ...))
 {
-	uint64_t fp = (uint64_t)__builtin_frame_address(0);
-
 	report_address(pc, out);
-	for (int i = 0; i < BACKTRACE_MAX && fp < frame && readable(fp); i++)
-		fp = *(const uint64_t *)fp;
-	if (fp == frame)
-		report_frames(frame, out);
-	else
-		out("  which has returned; its callers are among those above\n");
 }
 
 void

@@ -31,8 +31,8 @@ load(const uintptr_t *word)
 	return (__atomic_load_n(word, __ATOMIC_RELAXED));
 }
 
-/* (a) the lock that another should not have been taken after */
-static const struct lock_taken *reversal;
+static unsigned
+    reversal; /* (a) the rank of the lock that another should not have been taken after */
 
 #ifdef INVARIANTS
 #define CHECK_RANKS true
@@ -50,9 +50,8 @@ rank_push(struct thread *td, const char *name, unsigned rank, uint64_t held)
 	if (!CHECK_RANKS)
 		return (false);
 	td->td_ranks = ranks + held;
-	td->td_rank_taken[rank] =
-	    (struct lock_taken){name, (uint64_t)__builtin_return_address(0),
-				*(const uint64_t *)__builtin_frame_address(0)};
+	td->td_rank_name[rank] = name;
+	td->td_rank_pc[rank] = (uint64_t)__builtin_return_address(0);
 	return (ranks >= held);
 }
 
@@ -76,18 +75,21 @@ rank_check(const char *name, unsigned rank)
 	if (held == rank && (rank == LR_OBJECT || rank == LR_FILE))
 		return;
 	/* Of two of one rank, the first one's place is forgotten. */
-	reversal = held > rank ? &curthread->td_rank_taken[held] : NULL;
+	reversal = held > rank ? held : 0;
 	panic("lock order: %s (rank %u) taken while holding %s (rank %u)", name, rank,
-	      curthread->td_rank_taken[held].lt_name, held);
+	      curthread->td_rank_name[held], held);
 }
 
 void
 lock_report(void (*out)(const char *fmt, ...))
 {
-	if (reversal == NULL)
+	const struct thread *td = curthread;
+
+	if (reversal == 0)
 		return;
-	out("%s was taken by:\n", reversal->lt_name);
-	cpu_report_stack(reversal->lt_pc, reversal->lt_frame, out);
+	out("%s was taken, by one of those or a function that it called, here:\n",
+	    td->td_rank_name[reversal]);
+	cpu_report_address(td->td_rank_pc[reversal], out);
 }
 
 uint64_t

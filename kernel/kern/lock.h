@@ -56,12 +56,6 @@ struct rwlock {
 #define MTX_INITIALIZER LOCK_INITIALIZER
 #define RW_INITIALIZER  LOCK_INITIALIZER
 
-/* A lock that was taken: which, and by whom, as a place in the code and the frame of the stack. */
-struct lock_taken {
-	const char *lt_name;
-	uint64_t lt_pc, lt_frame;
-};
-
 void mtx_init(struct mtx *m, const char *name, enum lock_rank rank);
 void mtx_lock(struct mtx *m);
 bool mtx_trylock(struct mtx *m);
@@ -90,7 +84,7 @@ bool rw_locked(const struct rwlock *rw);
  * looked at it for a while. */
 void lock_waited(const char *name, bool slept);
 
-/* After a panic over the order: the stack that took the lock that is held, through out(). */
+/* After a panic over the order: where the lock was taken that is held, through out(). */
 void lock_report(void (*out)(const char *fmt, ...));
 
 /* What curthread holds, as a number that is the same while that is the same (INVARIANTS; else

@@ -91,7 +91,7 @@ The counts are those that INVARIANTS builds keep; a release build has none."""
                 if name == "LR_SCHED" and number(td["td_state"]) != procs.RUNNING:
                     continue  # it handed the scheduler's lock to who runs now
                 if count and name != "LR_COUNT":
-                    last = kmem.cstring(td["td_rank_taken"][rank]["lt_name"])
+                    last = kmem.cstring(td["td_rank_name"][rank])
                     names.append(f"{count} × {name} (last: {last})")
             if names:
                 any_held = True

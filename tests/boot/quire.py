@@ -40,8 +40,13 @@ def run_script(*words: object, stdin: bytes = b"", env: dict[str, str] | None = 
 
 def boot(*command: str, add: Iterable[object] = (), options: Iterable[object] = (),
          timeout: int = 120, stdin: bytes = b"") -> Result:
-    """Boot and run command. A program of tests/boot/programs is named without a folder."""
+    """Boot and run command. A program of tests/boot/programs is named without a folder. With so many
+    processors as SMP in the environment says, unless instructions are counted (make test-boot
+    SMP=2)."""
+    options = list(options)
     words: list[object] = ["--display", "none", "--timeout", timeout]
+    if "SMP" in os.environ and "--icount" not in options:
+        words += ["--smp", os.environ["SMP"]]
     for host in add:
         words += ["--add", host]
     words += options

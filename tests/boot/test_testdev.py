@@ -174,14 +174,14 @@ def test_breach_panics(name: str, device: str) -> None:
         assert re.search(r"object 0x[0-9a-f]+ pidx 6 range \[\d+, \d+\] of \d+", result.err)
 
 
-def test_lock_order_shows_both_stacks() -> None:
-    """Where the lock was taken that is held, and where the other one, by whom."""
+def test_lock_order_shows_both_places() -> None:
+    """The stack on which the one was taken, and where on it the other was."""
     result = run("testdev", "map:4:8:rw set:breach=order w:6")
     assert result.status == PANICKED, result
     assert re.search(r"^panic: lock order: .* taken while holding vm object", result.err, re.M)
-    here, there = result.err.split("backtrace:")[1].split("vm object was taken by:")
+    here, there = result.err.split("backtrace:")[1].split("vm object was taken")
     assert re.search(r"rw_\w+\+.*testdev_populate.*vm_fault", here, re.S), result.err
-    assert re.search(r" vm_fault\+.* trap\+", there, re.S), result.err
+    assert re.search(r"vm_fault\+|fault_", there), result.err
     released = run("testdev", "map:4:8:rw set:breach=order w:6", "--release")
     assert released.status == 0, released
 
