@@ -107,6 +107,7 @@ page_fault_in(vm_object_t object, vm_page_t unit, vm_pindex_t pindex)
 static const char *
 populate_check(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 {
+	/* LAB(8): P7: the range, then each page of it (page_fault_in). fs->m: what stands at first. */
 	vm_object_t object = fs->at.object;
 	const char *wrong;
 	vm_page_t unit;
@@ -126,6 +127,11 @@ populate_check(struct faultstate *fs, vm_pindex_t first, vm_pindex_t last)
 		if (first > last)
 			return (NULL);
 	}
+	/* LAB(8) starter:
+	 *	(void)page_fault_in;
+	 *	return (fs->m == NULL && first < last ? "it is not looked at" : NULL);
+	 */
+	/* LAB(8) end */
 }
 
 /* End the pages of [first, last] that are there and busied by us by done; returns how many were. */
@@ -215,6 +221,8 @@ populate_relock(struct faultstate *fs)
 static void
 populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
 {
+	/* LAB(8): P13, P15, P24: what the entry maps stays, the rest is released and counted. fs->m is
+	 * the page at *first still. */
 	vm_pindex_t map_first = atop(fs->at.offset);
 	vm_pindex_t map_last = map_first + atop(fs->at.end - fs->at.start) - 1;
 	vm_page_t unit;
@@ -233,6 +241,12 @@ populate_clip(struct faultstate *fs, vm_pindex_t *first, vm_pindex_t *last)
 		populate_release(fs->at.object, unit->pindex + vm_page_unit_pages(unit), *last);
 		*last = map_last;
 	}
+	/* LAB(8) starter:
+	 *	(void)fs;
+	 *	(void)first;
+	 *	(void)last;
+	 */
+	/* LAB(8) end */
 }
 
 /* How many pages from m on, at most max, are neighbours in their array and in memory: one
@@ -383,6 +397,8 @@ populate_declined(struct faultstate *fs, int rv)
 /* Not in line: most faults do not come here, and do not pay for its frame. */
 static enum fault_result __attribute__((noinline)) populate_range(struct faultstate *fs)
 {
+	/* LAB(8): call, check, relock, clip, enter, and what may go wrong at each (P8 to P12, R3); one
+	 * major fault, unless the page was resident (O1). Nobody's page stays busy. */
 	uint64_t busied = VM_CNT(v_busied);
 	bool around = fs->m != NULL && !fault_write_notify(fs), stale;
 	vm_pindex_t first, last;
@@ -412,6 +428,20 @@ static enum fault_result __attribute__((noinline)) populate_range(struct faultst
 	}
 	check_none_busied(fs, VM_PAGER_OK, busied);
 	return (populate_leave(fs, result));
+	/* LAB(8) starter:
+	 *	(void)populate_call;
+	 *	(void)populate_declined;
+	 *	(void)populate_stale;
+	 *	(void)populate_check;
+	 *	(void)populate_breach;
+	 *	(void)populate_relock;
+	 *	(void)populate_clip;
+	 *	(void)populate_enter;
+	 *	(void)check_none_busied;
+	 *	(void)fs;
+	 *	return (FAULT_CONTINUE); // by getpages, if the pager has it
+	 */
+	/* LAB(8) end */
 }
 
 enum fault_result

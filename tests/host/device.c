@@ -75,6 +75,10 @@ device_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t 
 	for (vm_pindex_t i = *first; i + d->one_short <= *last; i++)
 		install(d, object, i, i + shift);
 	hook(d, object, d->after);
+	if (d->lies) {
+		*first = d->lie_first;
+		*last = d->lie_last;
+	}
 	return (VM_PAGER_OK);
 }
 

@@ -29,6 +29,8 @@ struct device {
 	void (*before)(
 	    struct device *d); /* called in the call, nothing locked: before it makes pages, */
 	void (*after)(struct device *d); /* or with the pages made and busied */
+	bool lies; /* answer this range, whatever was installed: */
+	vm_pindex_t lie_first, lie_last;
 	void (*dtor)(struct device *d); /* what its destructor does besides counting */
 	/* What was seen. */
 	int calls, write_calls, getpages, ctors, dtors;
