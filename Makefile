@@ -19,6 +19,8 @@ say = $(if $(V),,@printf '%-6s %s\n' $(1) $(2))
 # --- tools -------------------------------------------------------------------------------------
 ifeq ($(filter x86_64 amd64,$(shell uname -m)),)
 CROSS_COMPILE ?= x86_64-linux-gnu-
+USER_CC ?= x86_64-linux-musl-gcc
+RUN_X86 ?= qemu-x86_64
 endif
 CC := $(CROSS_COMPILE)gcc
 LD := $(CROSS_COMPILE)ld
@@ -31,7 +33,7 @@ PYTHON := /usr/bin/python3
 FONT ?= /usr/share/consolefonts/Uni2-TerminusBold16.psf.gz
 BUSYBOX = $(shell command -v busybox)
 # Evaluated when used: the compiler may be installed by this very run.
-APPLETS = $(filter-out busybox,$(shell $(BUSYBOX) --list))
+APPLETS = $(filter-out busybox,$(shell $(RUN_X86) $(BUSYBOX) --list))
 LIBGCC = $(shell $(CC) -print-libgcc-file-name)
 
 CFLAGS := -std=gnu11 -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
@@ -42,7 +44,8 @@ LDFLAGS := -nostdlib -static --build-id=none --fatal-warnings -z max-page-size=0
 	-z noexecstack
 # The kernel's own interfaces (<linux/fb.h>) come after musl's headers.
 USER_CFLAGS := -static -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iuser \
-	-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+	-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu \
+	-idirafter /usr/x86_64-linux-gnu/include
 
 # --- sources -----------------------------------------------------------------------------------
 SRCS := $(sort $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*/*.c kernel/*/*.S kernel/*/*/*.c \
@@ -59,7 +62,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-explore test-programs explore bench bench-check image format format-check deps clean help
+.PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-explore test-programs explore stress bench bench-check image format format-check deps doctor clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -137,6 +140,10 @@ format-check: $(BUILD)/.deps
 ## deps: install the Debian packages that are missing
 deps:
 	$(Q)scripts/deps --install
+
+## doctor: which tool is missing or too old, and what mends it
+doctor:
+	@scripts/doctor
 
 ## clean: remove what was built
 clean:

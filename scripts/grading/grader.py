@@ -20,7 +20,8 @@ def refuse(lab: Lab, name: str, why: str) -> Results:
 
 
 def grade(lab: Lab, folder: Path, name: str, slot: int, jobs: int, keep: bool = False) -> Results:
-    """slot: of those who grade at the same time, which one. keep: leave the sandbox there."""
+    """slot: of those who grade at the same time, which one. keep: leave the sandbox in
+    build/grade/kept."""
     start = time.monotonic()
     try:
         taken = submission.collect(folder, lab)
@@ -30,7 +31,10 @@ def grade(lab: Lab, folder: Path, name: str, slot: int, jobs: int, keep: bool = 
     try:
         with ThreadPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(lambda test: run_test(test, lab, box), lab.tests))
+        if keep:
+            kept = box.keep()
+            for outcome in outcomes:
+                outcome.command = outcome.command.replace(str(box.folder), str(kept))
     finally:
-        if not keep:
-            box.close()
+        box.close()
     return Results(lab, name, outcomes, taken.notes, seconds=time.monotonic() - start)

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -185,6 +186,13 @@ class Sandbox:
         confine.give(self.tree, slot)
         confine.give(self.scratch, slot)
 
+    def keep(self) -> Path:
+        """Where it can be looked at until the next one is kept."""
+        kept = WORK / "kept"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.move(self.folder, kept)
+        return kept
+
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -226,8 +234,11 @@ class Sandbox:
 
 # --- programs of boot tests ----------------------------------------------------------------------
 
+IS_X86 = platform.machine() in ("x86_64", "amd64")
+USER_CC = os.environ.get("USER_CC", "musl-gcc" if IS_X86 else "x86_64-linux-musl-gcc")
 PROGRAM_FLAGS = ["-static", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
                  "-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu",
+                 "-idirafter", "/usr/x86_64-linux-gnu/include",
                  "-Wl,--wrap=main,--wrap=exit,--wrap=_exit"]
 
 
@@ -243,7 +254,7 @@ def program(test: Test) -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
-    command = [os.environ.get("USER_CC", "musl-gcc"), *PROGRAM_FLAGS, f"-I{test.folder}",
+    command = [USER_CC, *PROGRAM_FLAGS, f"-I{test.folder}",
                f"-I{TREE / 'user'}", "-o", temporary, *sources, *library, "-lm"]
     done = subprocess.run(command, text=True, capture_output=True)
     if done.returncode != 0:
