@@ -76,8 +76,6 @@ def why_no_word(test: Test, status: int, out: str, err: str) -> str:
         return f"the kernel panicked: {first.removeprefix('panic: ')}"
     if status == TIMED_OUT and err == FLOODED:
         return err
-    if status == TIMED_OUT and "sleeps" in err:
-        return "it sleeps for ever: no processor has anything to do, and no alarm is set"
     if status == TIMED_OUT:
         return f"no end within {test.limit} million instructions: it hangs"
     if status > 128:

@@ -19,7 +19,7 @@ def one_line(text: str) -> bool:
 
 @pytest.mark.parametrize("words", [
     ["--bogus"], ["--mem", "lots"], ["--mem"], ["--smp", "0"], ["--vram", "5"], ["--vram", "512"],
-    ["--firmware", "none"], ["--display", "tv"], ["--timeout", "-1"], ["--gdb=99999"],
+    ["--firmware", "none"], ["--display", "tv"], ["--timeout", "-1"], ["--limit", "5"], ["--gdb=99999"],
     ["--add", "/no/such/file"], ["--add", "/tmp"], ["--kernel", "/no/such/kernel"],
     ["--initrd", "/no/such/initrd"], ["--screenshot", "/no/such/folder/x.png"], ["--trace"],
 ], ids=" ".join)
@@ -61,8 +61,15 @@ def test_not_built(tmp_path: Path) -> None:
 def test_help_is_about_the_options() -> None:
     result = run_script("--help")
     assert result.status == 0
-    for option in "firmware smp mem vram display icount gdb add append screenshot timeout trace".split():
+    for option in "firmware smp mem vram display icount gdb add append screenshot timeout trace limit jitter".split():
         assert f"--{option}" in result.out
+
+
+@pytest.mark.parametrize("program", ["while :; do :; done", "sleep 100000"])
+def test_limit(program: str) -> None:
+    """Instructions, or the time that passes while all sleeps."""
+    done = boot("/bin/sh", "-c", program, options=["--icount", "--limit", "300"])
+    assert (done.status, done.err) == (TIMED_OUT, "run: no end after 300 million instructions\n")
 
 
 def test_time_out() -> None:
