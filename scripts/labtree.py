@@ -21,6 +21,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import mutant
+
 TREE = Path(__file__).resolve().parent.parent
 LABS = TREE / "tests/labs"
 # What is not in a starter: solutions, what quotes them, and what is of use with them only.
@@ -51,8 +53,9 @@ class Lab:
     title: str
     files: list[str]
     tests: dict[str, dict]  # by id
-    is_hidden: bool  # the tests stay with the instructor
+    is_hidden: bool  # the tests, and what they are, stay with the instructor
     boots: bool  # a starter can run programs
+    withheld: list[str]  # files that a starter does not have, because they tell too much
 
     @property
     def name(self) -> str:
@@ -61,6 +64,11 @@ class Lab:
     @property
     def text(self) -> Path:
         return TREE / f"docs/labs/{self.name}.md"
+
+    @property
+    def planted(self) -> list[Path]:
+        """What is broken in a starter, on purpose: files like those of tests/labs/mutants."""
+        return sorted(self.folder.glob("plant/*.mutant"))
 
     def variants(self, kind: str) -> list[Path]:
         """Its files of tests/labs/mutants or right."""
@@ -76,7 +84,7 @@ def load(folder: Path) -> Lab:
     if not folder.name.startswith(f"{data['lab']}-"):
         raise BadLab(f"{folder.name}: its lab.toml is of lab {data['lab']}")
     return Lab(data["lab"], folder, data["title"], data["files"], tests, data.get("hidden", False),
-               data.get("boots", True))
+               data.get("boots", True), data.get("withheld", []))
 
 
 def all_labs() -> dict[int, Lab]:
@@ -178,7 +186,9 @@ def regions(lab: int) -> dict[str, list[Region]]:
 
 def is_kept_back(name: str, lab: Lab) -> bool:
     own = f"tests/labs/{lab.name}/"
-    if name.startswith(own) and not lab.is_hidden or name == own + "lab.toml":
+    if name in lab.withheld or name.startswith(own + "plant/"):
+        return True
+    if name.startswith(own) and not lab.is_hidden:
         return False
     return any(name == back or back.endswith("/") and name.startswith(back) for back in KEPT_BACK)
 
@@ -193,6 +203,10 @@ def make_starter(lab: Lab, target: Path) -> None:
         shutil.copy2(TREE / name, copy, follow_symlinks=False)
         if is_source(name):
             copy.write_text(cut(copy.read_text(), lab.number, name))
+    for path in lab.planted:
+        lines, edits = mutant.read(path)
+        source = target / dict(lines)["file"]
+        source.write_text(mutant.mutated(source, edits))
     left = traces(lab, target)
     if left:
         shutil.rmtree(target)

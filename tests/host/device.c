@@ -46,7 +46,7 @@ hook(struct device *d, vm_object_t object, void (*fn)(struct device *d))
 }
 
 static int
-device_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot __unused,
+device_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot,
 		vm_pindex_t *first, vm_pindex_t *last)
 {
 	struct device *d = object->handle;
@@ -61,6 +61,7 @@ device_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t 
 	d->first = *first;
 	d->last = *last;
 	d->fault_type = fault_type;
+	d->max_prot = max_prot;
 	hook(d, object, d->before);
 	if (write && d->write_answer != VM_PAGER_OK)
 		return (d->write_answer);

@@ -36,6 +36,7 @@ struct device {
 	int calls, write_calls, getpages, ctors, dtors;
 	vm_pindex_t pidx, first, last; /* of the last call; the hint */
 	int fault_type;
+	vm_prot_t max_prot;
 };
 extern struct device dev;
 
