@@ -10,6 +10,7 @@
 #include "drivers/memview.h"
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
+#include "kern/log.h"
 #include "kern/proc.h"
 #include "kern/string.h"
 #include "vm/vm_object.h"
@@ -190,7 +191,7 @@ draw_legend(struct canvas *c)
 struct mapping {
 	vm_offset_t start, end;
 	vm_prot_t prot;
-	char name[12]; /* the pager's */
+	char name[20]; /* the pager's, and which object */
 };
 
 /* BATCH mappings at most from address `at' on; how many. None, too, when somebody changes them. */
@@ -206,7 +207,8 @@ get_mappings(vm_map_t map, vm_offset_t at, struct mapping batch[BATCH])
 	     e = e->next, n++) {
 		batch[n] = (struct mapping){e->start, e->end, e->protection, "anonymous"};
 		if (e->object != NULL)
-			strlcpy(batch[n].name, vm_pager_name(e->object), sizeof(batch[n].name));
+			ksnprintf(batch[n].name, sizeof(batch[n].name), "%-7s @%06lx",
+				  vm_pager_name(e->object), (uint64_t)e->object & 0xffffff);
 	}
 	vm_map_unlock_read(map);
 	return (n);
@@ -255,7 +257,7 @@ draw_mapping(struct canvas *c, pmap_t pmap, const struct mapping *m, uint32_t y)
 
 	while (pages > each * SPACE_WIDE * SPACE_ROWS)
 		each *= 2;
-	canvas_text(c, SPACES_LEFT, y, FAINT, "%012lx %c%c%c %-11s %lu of %lu pages%s", m->start,
+	canvas_text(c, SPACES_LEFT, y, FAINT, "%012lx %c%c%c %-15s %lu of %lu pages%s", m->start,
 		    (m->prot & VM_PROT_READ) != 0 ? 'r' : '-',
 		    (m->prot & VM_PROT_WRITE) != 0 ? 'w' : '-',
 		    (m->prot & VM_PROT_EXECUTE) != 0 ? 'x' : '-', m->name, u.resident, pages,

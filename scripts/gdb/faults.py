@@ -41,7 +41,7 @@ class Fault:
 current = Fault()
 
 
-# --- reading where we are -----------------------------------------------------------------------------
+# --- reading where we are ------------------------------------------------------------------------
 
 
 def variable(name: str) -> Optional[gdb.Value]:
@@ -83,7 +83,7 @@ def function_argument(name: str) -> Optional[int]:
     return None if value is None else number(value)
 
 
-# --- what each stage says -------------------------------------------------------------------------------
+# --- what each stage says ------------------------------------------------------------------------
 
 
 def trap_frame() -> gdb.Value:
@@ -226,7 +226,7 @@ STAGES = [
 ]
 
 
-# --- running to a stage -----------------------------------------------------------------------------------
+# --- running to a stage --------------------------------------------------------------------------
 
 
 class StageStop(gdb.Breakpoint):

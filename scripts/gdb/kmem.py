@@ -126,7 +126,7 @@ def symbol(addr: int) -> str:
     return text.split(" in section")[0] if " in section" in text else f"{addr:#x}"
 
 
-# --- is this the kernel that gdb has the symbols of? ------------------------------------------------
+# --- is this the kernel that gdb has the symbols of? ---------------------------------------------
 
 _checked: Optional[int] = None  # the process it was checked for
 

@@ -105,7 +105,7 @@ def watch_entry(va: int) -> None:
     gdb.execute(f"watch -l *(unsigned long *){kmem.DMAP + at:#x}")
 
 
-# --- what changed since the last stop ---------------------------------------------------------------
+# --- what changed since the last stop ------------------------------------------------------------
 
 
 def leaves(table: int, level: int, va: int, last: int) -> Iterator[tuple[int, int, int]]:
@@ -174,7 +174,8 @@ def differences() -> list[str]:
         changes.append((*key, what))
     switched = snapshot.top not in (0, top)
     snapshot.top, snapshot.entries = top, new
-    lines = [f"{va:#x}: {count} × {SIZES[level]} {what}" for va, level, count, what in runs(changes)]
+    lines = [f"{va:#x}: {count} × {SIZES[level]} {what}"
+             for va, level, count, what in runs(changes)]
     return (["(another address space than at the last stop)"] if switched else []) + lines
 
 

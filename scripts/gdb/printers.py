@@ -45,7 +45,8 @@ SUMMARIES: dict[str, Callable[[gdb.Value], str]] = {
     "md_page": lambda v: "mapped" if v["pv_list"] else "not mapped",
     "vm_radix": lambda v: f"radix tree of height {int(v['rt_height'])}",
     "vmspace": lambda v: f"address space, {int(v['vm_map']['nentries'])} entries",
-    "vm_map_lookup": lambda v: f"[{int(v['start']):#x}, {int(v['end']):#x}) {vmcmds.rights(v['prot'])}",
+    "vm_map_lookup": lambda v: f"[{int(v['start']):#x}, {int(v['end']):#x}) "
+                               f"{vmcmds.rights(v['prot'])}",
     "vm_phys_range": lambda v: f"[{int(v['start']):#x}, {int(v['start']) + int(v['size']):#x})",
     "vm_counters": lambda v: f"{int(v['v_free_count'])} of {int(v['v_page_count'])} pages free, "
                              f"{int(v['v_faults'])} faults",

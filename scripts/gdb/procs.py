@@ -115,7 +115,7 @@ class Kbt(Command):
 class Bt(gdb.Command):
     """bt PID: the kernel stacks of a process's threads.
 
-Without a number, or with options, it is gdb's `backtrace'; so many frames only are `backtrace N'."""
+Without a number, or with options, it is gdb's `backtrace'; so many frames only: `backtrace N'."""
 
     def __init__(self) -> None:
         super().__init__("bt", gdb.COMMAND_STACK)

@@ -38,7 +38,7 @@ def size_text(pages: int) -> str:
     return f"{pages} pages" if pages < 512 else f"{pages * 4 / 1024:g} MiB"
 
 
-# --- maps -------------------------------------------------------------------------------------------
+# --- maps ----------------------------------------------------------------------------------------
 
 
 def vm_map_of(p: gdb.Value) -> gdb.Value:
@@ -113,7 +113,7 @@ def show_entry(addr: int) -> None:
           f"{number(e['max_gap']) >> 12} pages")
 
 
-# --- pages ------------------------------------------------------------------------------------------
+# --- pages ---------------------------------------------------------------------------------------
 
 
 def busy_text(m: gdb.Value) -> str:
@@ -226,7 +226,7 @@ def show_mappings(pa: int) -> None:
         print(f"{pa:#x} → {va | pa & 0xFFF:#x} in {pmap_owner(pmap)}")
 
 
-# --- objects ----------------------------------------------------------------------------------------
+# --- objects -------------------------------------------------------------------------------------
 
 
 def radix(node: gdb.Value, height: int, base: int = 0) -> Iterator[tuple[int, int]]:
@@ -289,7 +289,8 @@ def object_title(obj: gdb.Value) -> str:
     if kind in (2, 3):
         name += f" ({kmem.cstring(obj['un_pager']['devp']['name'])})"
     return (f"object {number(obj.address):#x} {name}, {size_text(number(obj['size']))}, "
-            f"{number(obj['resident_page_count'])} resident, {number(obj['ref_count'])} references, "
+            f"{number(obj['resident_page_count'])} resident, "
+            f"{number(obj['ref_count'])} references, "
             f"{number(obj['shadow_count'])} shadows "
             f"[{kmem.flags(number(obj['flags']), OBJ_FLAGS)}]")
 
@@ -322,7 +323,7 @@ def show_object(addr: int) -> None:
             print(f"{indent}   shadows from byte {number(obj['backing_object_offset']):#x} on")
 
 
-# --- the chain --------------------------------------------------------------------------------------
+# --- the chain -----------------------------------------------------------------------------------
 
 
 def show_chain(addr: int) -> None:
@@ -362,7 +363,7 @@ def page_at(obj: gdb.Value, pindex: int) -> Optional[gdb.Value]:
     return None
 
 
-# --- commands ---------------------------------------------------------------------------------------
+# --- commands ------------------------------------------------------------------------------------
 
 WHAT = {
     "map": show_map,

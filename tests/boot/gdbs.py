@@ -27,7 +27,8 @@ class Gdb:
             "gdb", ["-q", "-nx", "-x", str(TREE / "scripts/gdb/quire.py"), *map(str, words),
                     str(kernel)],
             cwd=TREE, encoding="utf-8", timeout=120, echo=False, dimensions=(60, 400),
-            env={"TERM": "dumb", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"})
+            env={"TERM": "dumb", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent",
+                 "LANG": "C.UTF-8"})
         self.child.expect_exact(PROMPT)
         self("set confirm off")
         self("set style enabled off")

@@ -59,6 +59,22 @@ def test_cells_and_pages_add_up(page: str) -> None:
         assert ('class="super"' in figure) == (size == "2M")
 
 
+def test_the_demo_counts_as_its_trace_does(tmp_path: Path) -> None:
+    """It maps two pieces of the screen, slowly, and again at full speed, and prints getrusage's count
+    of each policy."""
+    target = tmp_path / "t.json"
+    result = subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--trace", str(target),
+                             "--", "/bin/fbdemo"], capture_output=True, text=True,
+                            stdin=subprocess.DEVNULL)
+    counted = re.findall(r"^(single|whole) +([\d,]+) +([\d,]+) ", result.stdout, re.M)
+    assert [policy for policy, _, _ in counted] == ["single", "whole"]
+    assert faultmap(target, "-o", tmp_path / "t.html").returncode == 0
+    section = (tmp_path / "t.html").read_text().split("<section>")[1]
+    drawn = re.findall(r'<th scope="row">(\w+)</th><td>fbdemo \(1\)</td><td>([\d,]+)</td>'
+                       r"<td>([\d,]+)</td>", section)
+    assert drawn == counted * 2
+
+
 def test_one_file_for_everyone(page: str) -> None:
     """It asks for nothing else, has both schemes of colours, and names each picture and axis."""
     assert not re.search(r"(src|href)=|url\(|@import|fetch\(", page)

@@ -18,7 +18,7 @@ WHOLE = ("/bin/faultbench", "whole")
 FB = "0x7ffff6e00000"  # where faultbench has VRAM
 
 
-# --- faults by stages --------------------------------------------------------------------------------
+# --- faults by stages ----------------------------------------------------------------------------
 
 def test_framebuffer_fault_by_stages() -> None:
     with Debugged(*WHOLE) as gdb:
@@ -81,7 +81,7 @@ def test_fault_that_fails() -> None:
         assert "next: SIGSEGV, at 0x0" in text
 
 
-# --- each command in each state ------------------------------------------------------------------------
+# --- each command in each state ------------------------------------------------------------------
 
 COMMANDS = ["vm map", "vm map 1", "vm entry $rsp", "vm object $rsp", "vm page 0x200000",
             "vm chain $rsp", "pt $rsp", "pt diff", "ps", "kbt", "bt", "bt 1", "bt -1", "cpu",
@@ -225,7 +225,7 @@ def test_tab_completes() -> None:
         gdb.close()
 
 
-# --- what is broken --------------------------------------------------------------------------------------
+# --- what is broken ------------------------------------------------------------------------------
 
 ALLPROC = "('kernel/kern/proc.c'::allproc.tqh_first)"
 ENTRY = f"{ALLPROC}->p_vm->vm_map.header.next"
@@ -260,15 +260,15 @@ def test_broken_lists_end(in_main: Gdb, name: str) -> None:
     try:
         for command in commands:
             answer = in_main(command)
-            assert re.search("corrupted|cannot be read|no memory can be read|there is no", answer), (
-                command, answer)
+            assert re.search("corrupted|cannot be read|no memory can be read|there is no",
+                             answer), (command, answer)
         for command in COMMANDS:
             in_main(command)
     finally:
         in_main(f"set var {place} = $kept")
 
 
-# --- docs/fault-walk.md ----------------------------------------------------------------------------------
+# --- docs/fault-walk.md --------------------------------------------------------------------------
 
 def plain(output: str) -> str:
     """Without what another build changes: the kernel's addresses, and counters."""
