@@ -66,6 +66,7 @@ static const struct {
 #define SPACE_WIDE  128 /* cells in a row */
 #define SPACE_CELL  3
 #define SPACE_ROWS  34 /* of one mapping, at most; then a cell is several pages */
+#define SPACE_MAX   (1ul << 20) /* pages of a mapping that is drawn as cells */
 #define LINE        16
 #define BATCH       8 /* mappings copied at a time */
 
@@ -192,6 +193,7 @@ struct mapping {
 	vm_offset_t start, end;
 	vm_prot_t prot;
 	char name[20]; /* the pager's, and which object */
+	struct pmap_usage usage;
 };
 
 /* BATCH mappings at most from address `at' on; how many. None, too, when somebody changes them. */
@@ -205,7 +207,7 @@ get_mappings(vm_map_t map, vm_offset_t at, struct mapping batch[BATCH])
 		return (0);
 	for (e = vm_map_entry_at_or_after(map, at); e != NULL && e != &map->header && n < BATCH;
 	     e = e->next, n++) {
-		batch[n] = (struct mapping){e->start, e->end, e->protection, "anonymous"};
+		batch[n] = (struct mapping){e->start, e->end, e->protection, "anonymous", {0}};
 		if (e->object != NULL)
 			ksnprintf(batch[n].name, sizeof(batch[n].name), "%-7s @%06lx",
 				  vm_pager_name(e->object), (uint64_t)e->object & 0xffffff);
@@ -230,6 +232,22 @@ frame_at(vm_paddr_t pa)
 	return (pa < ptoa(nvram) ? &frames[nram + atop(pa)] : NULL);
 }
 
+/* Where the first page of [va, va + size) that is mapped leads; one is, or was just now. */
+static vm_paddr_t
+first_mapped(pmap_t pmap, vm_offset_t va, vm_size_t size)
+{
+	vm_size_t half;
+
+	for (; size > PAGE_SIZE; size = half) {
+		half = round_page(size / 2);
+		if (pmap_usage(pmap, va, va + half).resident == 0) {
+			va += half;
+			half = size - half;
+		}
+	}
+	return (pmap_extract(pmap, va));
+}
+
 /* What [va, va + size) is mapped to, by its first page that is. Pages of 2 MiB have no gaps. */
 static void
 draw_page(struct canvas *c, pmap_t pmap, vm_offset_t va, vm_size_t size, uint32_t x, uint32_t y)
@@ -239,8 +257,8 @@ draw_page(struct canvas *c, pmap_t pmap, vm_offset_t va, vm_size_t size, uint32_
 	const struct frame *f;
 	vm_paddr_t pa = 0;
 
-	for (vm_offset_t at = va; u.resident > 0 && pa == 0 && at < va + size; at += PAGE_SIZE)
-		pa = pmap_extract(pmap, at);
+	if (u.resident > 0)
+		pa = first_mapped(pmap, va, size);
 	f = pa != 0 ? frame_at(pa) : NULL;
 	canvas_rect(c, x, y, SPACE_CELL - (u.super == 0), SPACE_CELL - (u.super == 0),
 		    pa == 0     ? kinds[FREE].color
@@ -252,7 +270,6 @@ draw_page(struct canvas *c, pmap_t pmap, vm_offset_t va, vm_size_t size, uint32_
 static uint32_t
 draw_mapping(struct canvas *c, pmap_t pmap, const struct mapping *m, uint32_t y)
 {
-	struct pmap_usage u = pmap_usage(pmap, m->start, m->end);
 	uint64_t pages = atop(m->end - m->start), each = 1, cells;
 
 	while (pages > each * SPACE_WIDE * SPACE_ROWS)
@@ -260,9 +277,11 @@ draw_mapping(struct canvas *c, pmap_t pmap, const struct mapping *m, uint32_t y)
 	canvas_text(c, SPACES_LEFT, y, FAINT, "%012lx %c%c%c %-15s %lu of %lu pages%s", m->start,
 		    (m->prot & VM_PROT_READ) != 0 ? 'r' : '-',
 		    (m->prot & VM_PROT_WRITE) != 0 ? 'w' : '-',
-		    (m->prot & VM_PROT_EXECUTE) != 0 ? 'x' : '-', m->name, u.resident, pages,
-		    u.super > 0 ? ", 2M" : "");
+		    (m->prot & VM_PROT_EXECUTE) != 0 ? 'x' : '-', m->name, m->usage.resident, pages,
+		    m->usage.super > 0 ? ", 2M" : "");
 	y += LINE;
+	if (pages > SPACE_MAX)
+		return (y);
 	cells = (pages + each - 1) / each;
 	for (uint64_t i = 0; i < cells; i++)
 		draw_page(c, pmap, m->start + ptoa(i * each),
@@ -282,7 +301,8 @@ draw_space(struct canvas *c, struct vmspace *vm, uint32_t y)
 
 	while ((n = get_mappings(&vm->vm_map, at, batch)) > 0) {
 		for (int i = 0; i < n && y + 2 * LINE < c->height; i++) {
-			if (pmap_usage(&vm->vm_pmap, batch[i].start, batch[i].end).resident > 0)
+			batch[i].usage = pmap_usage(&vm->vm_pmap, batch[i].start, batch[i].end);
+			if (batch[i].usage.resident > 0)
 				y = draw_mapping(c, &vm->vm_pmap, &batch[i], y);
 			else
 				untouched++;
