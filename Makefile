@@ -58,7 +58,7 @@ PROGRAM_DIRS := $(filter-out lib,$(sort $(patsubst user/%/,%,$(dir $(wildcard us
 PROGRAMS := $(patsubst user/%.c,%,$(wildcard user/*.c)) $(PROGRAM_DIRS)
 PROGRAM_FILES := $(PROGRAMS:%=$(BUILD)/user/%)
 TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
-	$(wildcard tests/boot/programs/*.c)) $(BUILD)/tests/abi
+	$(wildcard tests/boot/programs/*.c)) $(BUILD)/tests/abi $(BUILD)/tests/stress
 FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
@@ -113,6 +113,10 @@ test-boot: all test-programs
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/boot $(PYTEST_ARGS)
 
 test-programs: $(TEST_PROGRAMS)
+
+## stress: memory used at random by threads of many CPUs (SEED=, MINUTES= in all, SMP="1 2 4 8")
+stress: all $(BUILD)/tests/stress
+	$(Q)tests/stress/run --seed $(or $(SEED),0) --minutes $(or $(MINUTES),10) --smp "$(or $(SMP),1 2 4 8)"
 
 ## bench: what the paths of the VM cost here and on Linux, side by side (BENCH="ROW..." or options)
 bench: all
@@ -220,6 +224,11 @@ $(BUILD)/tests/abi: $(wildcard tests/abi/*.[ch]) Makefile | $(BUILD)/.deps
 	$(call say,TEST,tests/abi)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(USER_CC) $(USER_CFLAGS) -Wno-unused-result -o $@ $(filter %.c,$^)
+
+$(BUILD)/tests/stress: $(wildcard tests/stress/*.[ch]) Makefile | $(BUILD)/.deps
+	$(call say,TEST,tests/stress)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(USER_CC) $(USER_CFLAGS) -I. -o $@ $(filter %.c,$^)
 
 # Without debugging information in the initrd; build/user/NAME keeps it for gdb. Debian's paths all
 # lead somewhere, and what busybox can do has a name in /bin unless a program of ours has it.
