@@ -77,8 +77,8 @@ ramfs_memfile(const char *name, struct vnode **vpp)
 /*
  * The page at pindex, valid and held, made when it is absent and make is set; else *mp is NULL:
  * there is a hole, or what the initrd has. A page that is busy and not valid is being filled by a
- * fault; one that is neither was wired when a truncation let go of it. Held is enough for a copy: a
- * truncation meanwhile takes the page out of the file, and the last unhold frees it.
+ * fault. Held is enough for a copy: a truncation meanwhile takes the page out of the file, and the
+ * last unhold frees it.
  */
 static int
 page_get(struct ramnode *rn, vm_pindex_t pindex, bool make, vm_page_t *mp)

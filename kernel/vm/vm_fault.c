@@ -295,7 +295,7 @@ vm_fault_search(struct faultstate *fs)
 			return (fault_busy_wait(fs, fs->m));
 		if (fault_usable(fs->m))
 			return (FAULT_CONTINUE);
-		if (fs->m != NULL) /* wired, and its contents were taken away by a truncation */
+		if (fs->m != NULL) /* not valid: its pager's mistake */
 			return (fault_fail(fs, KERN_FAILURE));
 		if (vm_pager_has_page(fs->object, fs->pindex) || fs->object->type != OBJT_ANON)
 			return (vm_fault_getpages(fs));

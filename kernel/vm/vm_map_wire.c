@@ -16,11 +16,8 @@ object_unwire(vm_object_t object, vm_pindex_t pindex)
 	vm_page_t m;
 
 	object = vm_object_walk(object, &pindex, &m);
-	if (m != NULL && m->wire_count != 0) {
+	if (m != NULL && m->wire_count != 0) /* 0: what was wired was taken back */
 		vm_page_unwire(m);
-		if (m->wire_count == 0 && !vm_page_unit(m)->valid && vm_page_tryxbusy(m))
-			vm_page_free(m); /* its object let go of it while it was wired */
-	}
 	VM_OBJECT_UNLOCK(object);
 }
 

@@ -299,16 +299,13 @@ page_drop(vm_page_t m, struct vm_page_batch *batch)
 	VM_OBJECT_ASSERT_WLOCKED(m->object);
 	if ((m->flags & PG_UNMANAGED) == 0 && pmap_page_is_mapped(m))
 		pmap_remove_all(m);
-	if ((m->flags & PG_FICTITIOUS) != 0) /* a device takes its pages back, wired or not (R1) */
+	/* A device (R1), or a file that is cut, takes its pages back, wired or not. */
+	if (m->wire_count != 0 || (m->flags & PG_FICTITIOUS) != 0)
 		vm_page_unwire_all(m);
-	if (m->wire_count != 0) {
-		m->valid = m->dirty = false;
-		vm_page_xunbusy(m);
-	} else if (batch != NULL) {
+	if (batch != NULL)
 		vm_page_free_later(m, batch);
-	} else {
+	else
 		vm_page_free(m);
-	}
 }
 
 void

@@ -295,7 +295,7 @@ void vm_page_busy_wait(vm_page_t m);
 void vm_page_wire(vm_page_t m);
 /* The last unwiring puts a page that stands in an object on the active queue. */
 void vm_page_unwire(vm_page_t m);
-/* Undo the wirings of a device page or superpage m: the device takes it back. */
+/* Undo the wirings of a page or superpage m: its device or file takes it back. */
 void vm_page_unwire_all(vm_page_t m);
 void vm_page_hold(vm_page_t m);
 void vm_page_unhold(vm_page_t m);

@@ -44,7 +44,7 @@ vnode_pager_getpages(vm_object_t object, vm_page_t *m, int fault_type __attribut
 
 /*
  * Busy the page that was asked for; made as by getpages, which may have let go of the object, if it
- * is absent. What is busy, or was wired when a truncation emptied it, is for the ordinary way (P8).
+ * is absent. What is busy is for the ordinary way (P8).
  * A file that was cut off meanwhile is, too: the fault then finds itself past the end.
  */
 static int
@@ -55,7 +55,7 @@ vnode_take_asked(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_page_t
 
 	*mp = m;
 	if (m != NULL)
-		return (m->valid && vm_page_tryxbusy(m) ? VM_PAGER_OK : VM_PAGER_BAD);
+		return (vm_page_tryxbusy(m) ? VM_PAGER_OK : VM_PAGER_BAD);
 	*mp = vm_page_alloc(object, pidx, VM_ALLOC_NORMAL);
 	if (*mp == NULL)
 		return (VM_PAGER_AGAIN);

@@ -126,6 +126,15 @@ FAMILY(shared)
 	say("a shared page of an empty file", "%s", access_to(s));
 	ftruncate(fd, PAGE);
 	say("after it grew", "%d %s", s[0], access_to(s));
+	s[0] = p[0] = 'l';
+	mlock(s, PAGE);
+	mlock(p, PAGE);
+	ftruncate(fd, 0);
+	say("locked pages past the end", "%s %s", access_to(s), access_to(p));
+	ftruncate(fd, PAGE);
+	say("after it grew, they", "%s %s", access_to(s), access_to(p));
+	munlock(s, PAGE);
+	munlock(p, PAGE);
 }
 
 static void

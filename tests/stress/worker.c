@@ -183,7 +183,7 @@ op_lock(struct worker *w, struct slot *s)
 {
 	unsigned first, end;
 
-	if (s->kind == FILE_SHARED || s->kind == FILE_PRIVATE || !mapped_part(w, s, &first, &end))
+	if (!mapped_part(w, s, &first, &end))
 		return;
 	if (rnd(w, 2) == 0)
 		mlock(s->addr + first * PAGE, (end - first) * PAGE); /* may fail: beyond the end */
