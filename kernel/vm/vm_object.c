@@ -123,16 +123,16 @@ object_terminate(vm_object_t object, uint16_t how)
 static vm_object_t
 object_release(vm_object_t object, uint16_t how)
 {
-	bool one_shadow =
-	    object->type == OBJT_ANON && object->ref_count == 2 && object->shadow_count == 1;
+	bool shadowed = object->type == OBJT_ANON && object->shadow_count != 0;
 	vm_object_t shadow = NULL;
 	uint32_t refs;
 
-	if (one_shadow)
+	if (shadowed) /* two that let go at once must not both take the other for the last but one */
 		VM_OBJECT_WLOCK(object);
 	refs = object_unref(object);
-	if (one_shadow) {
-		shadow = refs == 1 ? LIST_FIRST(&object->shadow_head) : NULL;
+	if (shadowed) {
+		if (refs == 1 && object->shadow_count == 1)
+			shadow = LIST_FIRST(&object->shadow_head);
 		if (shadow != NULL && !vm_object_tryref(shadow))
 			shadow = NULL;
 		VM_OBJECT_UNLOCK(object);
