@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gdbs import Debugged, to_kmain
 from quire import TREE
-from test_gdb import UP, session
 
 sys.path.insert(0, str(TREE / "scripts"))
 import labtree  # noqa: E402
@@ -23,6 +23,12 @@ CHOSEN = [lab for number, lab in LABS.items() if os.environ.get("QUIRE_LABS") or
 BLOCK = re.compile(r"```sh\n(.*?)```", re.S)
 DEBUG = re.compile(r"^scripts/debug (.*?)-- (.*)$", re.M)
 COMMAND = re.compile(r"^\(gdb\) (.*)$", re.M)
+SAY = """def say(line):
+    try:
+        gdb.execute(line)
+    except gdb.error as error:
+        print("error:", error)
+"""
 EVERY = pytest.mark.parametrize("lab", LABS.values(), ids=lambda lab: lab.name)
 SOME = pytest.mark.parametrize("lab", CHOSEN, ids=lambda lab: lab.name)
 
@@ -79,13 +85,16 @@ def test_commands(lab: labtree.Lab) -> None:
 
 
 @SOME
-def test_gdb(lab: labtree.Lab, tmp_path: Path) -> None:
+def test_gdb(lab: labtree.Lab) -> None:
     text = lab.text.read_text()
     commands = COMMAND.findall(text)
     if not commands:
         pytest.skip("there is no session in it")
     options, program = DEBUG.search(text).groups()
     words = [word.strip("'") for word in re.findall(r"'[^']*'|\S+", program)]
-    output = session([*UP, *commands], *words, tmp_path=tmp_path, options=tuple(options.split()))
-    for line in output.splitlines():
-        assert not line.startswith("error:"), output
+    with Debugged(*words, options=("--icount", *options.split())) as gdb:
+        to_kmain(gdb)
+        gdb(f"python exec({SAY!r})")
+        for command in commands:
+            answer = gdb(f"python say({command!r})")
+            assert not answer.startswith("error:"), (command, answer)
