@@ -50,7 +50,7 @@ def test_qemu_that_fails(tmp_path: Path) -> None:
 def test_not_built(tmp_path: Path) -> None:
     """A copy of the scripts in a tree where nothing was built."""
     (tmp_path / "scripts").mkdir()
-    for name in ("run", "newc.py"):
+    for name in ("run", "newc.py", "meter.py"):
         copy = tmp_path / "scripts" / name
         copy.write_bytes((RUN.parent / name).read_bytes())
         copy.chmod(0o755)

@@ -8,7 +8,7 @@ import time
 
 from quire import RUN, TREE, boot
 
-LIMIT = 60.0
+LIMIT = 120.0
 WHERE, HERE = b"\x1b[6n", b"\x1b[1;10R"  # where is the cursor? in the first line
 
 
