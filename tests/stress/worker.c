@@ -185,6 +185,8 @@ op_lock(struct worker *w, struct slot *s)
 
 	if (!mapped_part(w, s, &first, &end))
 		return;
+	if (s->kind == FILE_PRIVATE) /* a lock copies what can be written: one cannot tell when */
+		return;
 	if (rnd(w, 2) == 0)
 		mlock(s->addr + first * PAGE, (end - first) * PAGE); /* may fail: beyond the end */
 	else
