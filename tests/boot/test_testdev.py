@@ -450,7 +450,7 @@ def test_bad_input(device: str) -> None:
     size = 1024 if device == "testdev" else 64
     ioctls = " ".join(f"ioctl:{command}:{at}" for command in range(0x5100, 0x5104)
                       for at in (0, 8, KERNEL, 2**64 - 8))
-    bad = ["answer=5", "breach=9", "action=7", "action=unmap", "action=unmap:from=4:pages=0",
+    bad = ["answer=5", "breach=10", "action=7", "action=unmap", "action=unmap:from=4:pages=0",
            "action=unmap:from=0x7ffffffffff:pages=1", "action=grow:from=4:pages=0x80000000000"]
     sets = " ".join("set:" + request for request in bad)
     maps = [f"map:{size}:1:rw", f"map:{size - 1}:2:rw", f"map:0:{size + 1}:rw", "map:4:0:rw"]
