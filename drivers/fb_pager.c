@@ -14,7 +14,8 @@
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
 
-#define WINDOW_MAX 65536 /* pages: all of the largest VRAM */
+#define WINDOW_MAX  65536 /* pages: all of the largest VRAM */
+#define BLOCK_WORTH 16 /* pages wanted of a block that make it worth while to take all of it */
 
 enum fb_policy { POLICY_WHOLE, POLICY_WINDOW, POLICY_SINGLE, POLICY_OFF };
 
@@ -90,26 +91,45 @@ take_page(vm_object_t object, vm_pindex_t i, vm_page_t *blocker)
 				 : EEXIST); /* P21: in another object, a bug of this driver */
 }
 
+/* [*first, *end) grows to the whole of the blocks that it has a good part of, if all is wanted: such
+ * a block costs no more than a page, and the handler enters of it what the entry maps (P13). */
+static void
+widen_to_blocks(vm_pindex_t *first, vm_pindex_t *end)
+{
+	if ((*first | *end) % VM_SUPERPAGE_PAGES == 0 ||
+	    (__atomic_load_n(&policy, __ATOMIC_RELAXED) & 0xff) != POLICY_WHOLE)
+		return;
+	if (*end - *first >= BLOCK_WORTH &&
+	    *first % VM_SUPERPAGE_PAGES <= VM_SUPERPAGE_PAGES - BLOCK_WORTH)
+		*first = rounddown2(*first, VM_SUPERPAGE_PAGES);
+	if (*end % VM_SUPERPAGE_PAGES >= BLOCK_WORTH)
+		*end = roundup2(*end, VM_SUPERPAGE_PAGES);
+}
+
 /*
  * The same for a superpage, as large as [i, last] has room for, where no page of it is resident;
- * but no larger than what damage is looked for in (drivers/fb_damage.c). How many pages; 0: take
- * it page by page.
+ * but no larger than what damage is looked for in (drivers/fb_damage.c). How many pages from i on;
+ * 0: take it page by page.
  */
 static vm_pindex_t
 take_super(vm_object_t object, vm_pindex_t i, vm_pindex_t last)
 {
 	bool notify = (object->flags & OBJ_WRITE_NOTIFY) != 0;
-	vm_page_t m = &fb.pages[i];
+	vm_pindex_t first = i, end = last + 1;
+	vm_page_t m;
 
-	if (i % VM_SUPERPAGE_PAGES != 0 || last - i < VM_SUPERPAGE_PAGES - 1 ||
+	widen_to_blocks(&first, &end);
+	m = &fb.pages[first];
+	if (first % VM_SUPERPAGE_PAGES != 0 || end - first < VM_SUPERPAGE_PAGES ||
 	    !vm_page_tryxbusy(m))
 		return (0);
-	if (vm_page_insert_super(m, object, i, notify ? VM_SUPERPAGE_PAGES : last - i + 1) != 0) {
+	if (vm_page_insert_super(m, object, first, notify ? VM_SUPERPAGE_PAGES : end - first) !=
+	    0) {
 		vm_page_xunbusy(m);
 		return (0);
 	}
 	m->valid = true;
-	return (vm_page_unit_pages(m));
+	return (first + vm_page_unit_pages(m) - i);
 }
 
 /* The index after the page, or after the superpage, that stands at i. */
@@ -130,7 +150,9 @@ take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t 
 	int error = 0;
 
 	for (*stop = first; *stop <= last; *stop += n) {
-		n = take_super(object, *stop, last);
+		n = 0;
+		if (*stop == first || *stop % VM_SUPERPAGE_PAGES == 0)
+			n = take_super(object, *stop, last);
 		if (n != 0)
 			continue;
 		error = take_page(object, *stop, blocker);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define FRAMES 2048
+#define SUPER  VM_SUPERPAGE_PAGES
 
 static void
 expect_policy(const char *text)
@@ -133,6 +134,43 @@ test_Y1_small_entry_makes_only_its_pages(void)
 	T_EQ(vm_cnt.v_populate_clipped, 0);
 	T_EQ(*(uint64_t *)(fake_vram + ptoa(102)), 5);
 	teardown(s);
+}
+
+/* A block of which an entry wants a good part comes whole, and costs one page; what the entry does
+ * not map is not entered. The other policies keep to their windows. */
+static void
+check_parts_of_blocks(const char *policy, vm_pindex_t from, vm_pindex_t n, uint64_t resident)
+{
+	struct space *s = setup(policy);
+	vm_object_t object = s->map.header.next->object;
+
+	vm_object_reference(object);
+	space_unmap(s, VA, FAKE_VRAM_SIZE);
+	space_map(s, VA, ptoa(n), object, ptoa(from), RW, RW, 0);
+	fake_majflt = 0;
+	space_write(s, VA, 5);
+	space_write(s, VA + ptoa(n - 1), 6);
+	T_EQ(object->resident_page_count, resident);
+	T_EQ(VM_CNT(v_busied), 0);
+	if (strcmp(policy, "whole") == 0) {
+		T_EQ(fake_majflt, 1);
+		T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), n);
+	}
+	T_EQ(*(uint64_t *)(fake_vram + ptoa(from)), 5);
+	T_EQ(*(uint64_t *)(fake_vram + ptoa(from + n - 1)), 6);
+	teardown(s);
+}
+
+static void
+test_Y1_whole_blocks_where_they_are_worth_it(void)
+{
+	check_parts_of_blocks("whole", 0, 15, 15);
+	check_parts_of_blocks("whole", 0, 16, SUPER);
+	check_parts_of_blocks("whole", 100, 600, 2 * SUPER);
+	check_parts_of_blocks("whole", SUPER - 5, SUPER + 10, 5 + SUPER + 5);
+	check_parts_of_blocks("whole", NPAGES - 16, 16, SUPER);
+	check_parts_of_blocks("window:16", 96, 608, 32);
+	check_parts_of_blocks("single", 0, 600, 2);
 }
 
 static void
@@ -520,8 +558,6 @@ test_W1_damage_many_ranges(void)
 	teardown(s);
 }
 
-#define SUPER VM_SUPERPAGE_PAGES
-
 /* Superpages: pages of one have rights of their own, and are armed together. */
 static void
 test_W1_S3_damage_of_a_part_of_a_superpage(void)
@@ -798,6 +834,7 @@ static const struct host_test tests[] = {
     TEST(test_Y1_whole),
     TEST(test_policy_names),
     TEST(test_Y1_small_entry_makes_only_its_pages),
+    TEST(test_Y1_whole_blocks_where_they_are_worth_it),
     TEST(test_private_mapping),
     TEST(test_R1_revoke_all),
     TEST(test_R3_S3_part_of_a_superpage),
