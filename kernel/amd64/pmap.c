@@ -15,7 +15,7 @@
 #include "kern/string.h"
 
 #define SUPERPAGE_SIZE ptoa(VM_SUPERPAGE_PAGES)
-#define CHANGE_TURN    256 /* entries of a large change that are done with interrupts off */
+#define CHANGE_TURN    1024 /* entries of a large change that are done with interrupts off */
 
 /*
  * Changes to one pmap's entries that other translations may still hold: the range to flush, and
@@ -309,8 +309,8 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 	vm_page_t m = (*e & PG_MANAGED) != 0 ? entry_page(c, *e) : NULL;
 	uint64_t taken, n = 1, pages;
 
-	if (m != NULL && (m->flags & PG_BLOCK) == 0)
-		taken = entry_swap(e, 0); /* a RAM page is alone: it has a pv list of its own */
+	if (level > 0 || (m != NULL && (m->flags & PG_BLOCK) == 0))
+		taken = entry_swap(e, 0); /* alone: it, or its block, has a pv list of its own */
 	else
 		n = take_run(e, m == NULL ? max : MIN(max, pages_to_block_end(m)), &taken);
 	VM_CNT_ADD(v_pte_writes, n);

@@ -108,12 +108,6 @@ report_backtrace(const struct trapframe *tf, out_fn *out)
 }
 
 void
-cpu_report_address(uint64_t pc, void (*out)(const char *fmt, ...))
-{
-	report_address(pc, out);
-}
-
-void
 cpu_report(const struct trapframe *tf, void (*out)(const char *fmt, ...))
 {
 	if (tf == NULL)

@@ -36,14 +36,16 @@ static unsigned
 
 #ifdef INVARIANTS
 #define CHECK_RANKS true
+#define PLACE       place
 #else
 #define CHECK_RANKS false
+#define PLACE       NULL
 #endif
 
 /* Note a lock taken; `held` is its mtx_held or rw_held. True if others of its rank or above are held:
  * rank_check says whether that may be. */
 static inline __attribute__((always_inline)) bool
-rank_push(struct thread *td, const char *name, unsigned rank, uint64_t held)
+rank_push(struct thread *td, const char *name, unsigned rank, uint64_t held, const char *place)
 {
 	uint64_t ranks = td->td_ranks;
 
@@ -51,7 +53,7 @@ rank_push(struct thread *td, const char *name, unsigned rank, uint64_t held)
 		return (false);
 	td->td_ranks = ranks + held;
 	td->td_rank_name[rank] = name;
-	td->td_rank_pc[rank] = (uint64_t)__builtin_return_address(0);
+	td->td_rank_place[rank] = place;
 	return (ranks >= held);
 }
 
@@ -87,9 +89,7 @@ lock_report(void (*out)(const char *fmt, ...))
 
 	if (reversal == 0)
 		return;
-	out("%s was taken, by one of those or a function that it called, here:\n",
-	    td->td_rank_name[reversal]);
-	cpu_report_address(td->td_rank_pc[reversal], out);
+	out("%s was taken at %s\n", td->td_rank_name[reversal], td->td_rank_place[reversal]);
 }
 
 uint64_t
@@ -102,9 +102,11 @@ locks_held(void)
 static inline void
 spin_enter(struct thread *td)
 {
-	if (td->td_spin == 0)
+	unsigned held = td->td_spin;
+
+	if (held == 0)
 		td->td_spin_flags = cpu_intr_disable();
-	td->td_spin++;
+	td->td_spin = held + 1;
 }
 
 static inline void
@@ -160,14 +162,14 @@ mtx_lock_slow(struct mtx *m, bool taken)
 }
 
 void
-mtx_lock(struct mtx *m)
+mtx_lock_at(struct mtx *m LOCK_PLACE_PARAM)
 {
 	struct thread *td = curthread;
 	uintptr_t owner = 0;
 	bool above;
 
 	spin_enter(td);
-	above = rank_push(td, m->mtx_name, m->mtx_rank, m->mtx_held);
+	above = rank_push(td, m->mtx_name, m->mtx_rank, m->mtx_held, PLACE);
 	if (__predict_false(!cas(&m->mtx_owner, &owner, (uintptr_t)td)))
 		mtx_lock_slow(m, false);
 	else if (__predict_false(above))
@@ -176,7 +178,7 @@ mtx_lock(struct mtx *m)
 
 /* Who only tries cannot wait in a circle: no order is asked for. */
 bool
-mtx_trylock(struct mtx *m)
+mtx_trylock_at(struct mtx *m LOCK_PLACE_PARAM)
 {
 	struct thread *td = curthread;
 	uintptr_t owner = 0;
@@ -186,7 +188,7 @@ mtx_trylock(struct mtx *m)
 		spin_exit(td);
 		return (false);
 	}
-	rank_push(td, m->mtx_name, m->mtx_rank, m->mtx_held);
+	rank_push(td, m->mtx_name, m->mtx_rank, m->mtx_held, PLACE);
 	return (true);
 }
 
@@ -330,19 +332,19 @@ rw_grant(struct rwlock *rw, uintptr_t keep)
 }
 
 void
-rw_rlock(struct rwlock *rw)
+rw_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
-	bool above = rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held);
+	bool above = rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held, PLACE);
 
 	if (__predict_false(above || !rw_try(rw, false)))
 		rw_lock_slow(rw, false);
 }
 
 void
-rw_wlock(struct rwlock *rw)
+rw_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	struct thread *td = curthread;
-	bool above = rank_push(td, rw->rw_name, rw->rw_rank, rw->rw_held);
+	bool above = rank_push(td, rw->rw_name, rw->rw_rank, rw->rw_held, PLACE);
 	uintptr_t word = 0;
 
 	if (__predict_false(above || !cas(&rw->rw_word, &word, RW_WRITER | (uintptr_t)td)))
@@ -350,20 +352,20 @@ rw_wlock(struct rwlock *rw)
 }
 
 bool
-rw_try_rlock(struct rwlock *rw)
+rw_try_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	if (!rw_try(rw, false))
 		return (false);
-	rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held);
+	rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held, PLACE);
 	return (true);
 }
 
 bool
-rw_try_wlock(struct rwlock *rw)
+rw_try_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	if (!rw_try(rw, true))
 		return (false);
-	rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held);
+	rank_push(curthread, rw->rw_name, rw->rw_rank, rw->rw_held, PLACE);
 	return (true);
 }
 

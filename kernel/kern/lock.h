@@ -56,17 +56,34 @@ struct rwlock {
 #define MTX_INITIALIZER LOCK_INITIALIZER
 #define RW_INITIALIZER  LOCK_INITIALIZER
 
+/* Where in the source a lock is taken: one argument more in INVARIANTS builds. */
+#ifdef INVARIANTS
+#define LOCK_PLACE_PARAM , const char *place __unused
+#define LOCK_PLACE       , __FILE__ ":" LOCK_TEXT(__LINE__)
+#define LOCK_TEXT(n)     LOCK_TEXT_(n)
+#define LOCK_TEXT_(n)    #n
+#else
+#define LOCK_PLACE_PARAM
+#define LOCK_PLACE
+#endif
+
 void mtx_init(struct mtx *m, const char *name, enum lock_rank rank);
-void mtx_lock(struct mtx *m);
-bool mtx_trylock(struct mtx *m);
+void mtx_lock_at(struct mtx *m LOCK_PLACE_PARAM);
+bool mtx_trylock_at(struct mtx *m LOCK_PLACE_PARAM);
+#define mtx_lock(m)    mtx_lock_at((m)LOCK_PLACE)
+#define mtx_trylock(m) mtx_trylock_at((m)LOCK_PLACE)
 void mtx_unlock(struct mtx *m);
 bool mtx_owned(const struct mtx *m);
 
 void rw_init(struct rwlock *rw, const char *name, enum lock_rank rank);
-void rw_rlock(struct rwlock *rw);
-bool rw_try_rlock(struct rwlock *rw);
-void rw_wlock(struct rwlock *rw);
-bool rw_try_wlock(struct rwlock *rw);
+void rw_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM);
+bool rw_try_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM);
+void rw_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM);
+bool rw_try_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM);
+#define rw_rlock(rw)     rw_rlock_at((rw)LOCK_PLACE)
+#define rw_try_rlock(rw) rw_try_rlock_at((rw)LOCK_PLACE)
+#define rw_wlock(rw)     rw_wlock_at((rw)LOCK_PLACE)
+#define rw_try_wlock(rw) rw_try_wlock_at((rw)LOCK_PLACE)
 /* Read to write without letting go; false, and still read-locked, if there is another reader. */
 bool rw_try_upgrade(struct rwlock *rw);
 void rw_downgrade(struct rwlock *rw);

@@ -143,10 +143,8 @@ cpu_hwcap(void)
 uint64_t cpu_hwcap2(void);
 
 /* The end. cpu_report prints registers (tf may be NULL), control registers, the page-table walk of
- * the faulting address and the backtrace through out(). cpu_report_address: a place in the
- * code, by name. cpu_stop halts for ever. */
+ * the faulting address and the backtrace through out(). cpu_stop halts for ever. */
 void cpu_report(const struct trapframe *tf, void (*out)(const char *fmt, ...));
-void cpu_report_address(uint64_t pc, void (*out)(const char *fmt, ...));
 void cpu_stop(void) __noreturn;
 
 static inline void

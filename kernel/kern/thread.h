@@ -64,9 +64,9 @@ struct thread {
 	uint32_t td_spin; /* (k) nesting of spinlock_enter */
 	uint64_t td_spin_flags; /* (k) interrupt flag to restore */
 	uint64_t td_ranks; /* (k) how many locks of each rank it holds, LR_BITS each (INVARIANTS) */
-	/* Of the last lock taken of each rank: its name, and where in the code (INVARIANTS). */
+	/* Of the last lock taken of each rank: its name, and where in the source (INVARIANTS). */
 	const char *td_rank_name[LR_COUNT]; /* (k) */
-	uint64_t td_rank_pc[LR_COUNT]; /* (k) */
+	const char *td_rank_place[LR_COUNT]; /* (k) */
 	void (*td_fn)(void *); /* (c) what a new thread runs */
 	void *td_arg; /* (c) */
 	uint32_t td_ast; /* (a) AST_*: what is to be seen to before it returns to user mode */

@@ -174,7 +174,7 @@ sys_mmap(uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd, 
 	struct vm_map_req req = {
 	    .offset = offset, .prot = prot & VM_PROT_ALL, .max_prot = VM_PROT_ALL};
 	struct file *fp = NULL;
-	int error = 0;
+	int error;
 
 	if ((offset & PAGE_MASK) != 0)
 		return (-EINVAL);
@@ -184,10 +184,9 @@ sys_mmap(uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd, 
 		req.lowest = LOW_START;
 		req.highest = LOW_END;
 	}
-	if ((flags & MAP_ANONYMOUS) == 0)
-		error = fget(fd, &fp);
-	if (error == 0)
-		error = mmap_check_range(&addr, &length, flags);
+	if ((flags & MAP_ANONYMOUS) == 0 && (error = fget(fd, &fp)) != 0)
+		return (-error);
+	error = mmap_check_range(&addr, &length, flags);
 	if (error == 0 && (flags & MAP_LOCKED) != 0)
 		error = linux_may_lock(length, EAGAIN);
 	if (error == 0)

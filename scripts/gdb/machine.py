@@ -92,7 +92,8 @@ The counts are those that INVARIANTS builds keep; a release build has none."""
                     continue  # it handed the scheduler's lock to who runs now
                 if count and name != "LR_COUNT":
                     last = kmem.cstring(td["td_rank_name"][rank])
-                    names.append(f"{count} × {name} (last: {last})")
+                    place = kmem.cstring(td["td_rank_place"][rank])
+                    names.append(f"{count} × {name} (last: {last}, {place})")
             if names:
                 any_held = True
                 print(f"{thread_name(number(td.address))}: {', '.join(names)}")

@@ -12,7 +12,7 @@ def stress(seed: int, seconds: int, *options: object) -> Result:
                 options=[*options, "--append", "testdev loglevel=4"])
 
 
-@pytest.mark.parametrize("cpus", [1])  # more: make stress, where each failure is to be looked at
+@pytest.mark.parametrize("cpus", [1, 2, 4])
 def test_stress(cpus: int) -> None:
     result = stress(cpus, 2, "--smp", cpus)
     assert result.status == 0 and result.lines()[-1] == "ok", result

@@ -367,7 +367,7 @@ mtx_init(struct mtx *m, const char *name, enum lock_rank rank)
 }
 
 void
-mtx_lock(struct mtx *m)
+mtx_lock_at(struct mtx *m LOCK_PLACE_PARAM)
 {
 	check_rank(m, m->mtx_name, m->mtx_rank);
 	if (x_shared(m, true) || m->mtx_owner != 0) {
@@ -470,26 +470,26 @@ rw_hand_over(struct rwlock *rw)
 }
 
 void
-rw_rlock(struct rwlock *rw)
+rw_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	rw_lock(rw, false, __builtin_return_address(0));
 }
 
 void
-rw_wlock(struct rwlock *rw)
+rw_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	rw_lock(rw, true, __builtin_return_address(0));
 }
 
 bool
-rw_try_rlock(struct rwlock *rw)
+rw_try_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	use("tries to read-lock", rw, __builtin_return_address(0));
 	return (rw_try(rw, false));
 }
 
 bool
-rw_try_wlock(struct rwlock *rw)
+rw_try_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	use("tries to write-lock", rw, __builtin_return_address(0));
 	return (rw_try(rw, true));

@@ -693,7 +693,7 @@ mtx_init(struct mtx *m, const char *name, enum lock_rank rank)
 }
 
 void
-mtx_lock(struct mtx *m)
+mtx_lock_at(struct mtx *m LOCK_PLACE_PARAM)
 {
 	maybe_preempt();
 	check_rank(m, m->mtx_name, m->mtx_rank);
@@ -704,7 +704,7 @@ mtx_lock(struct mtx *m)
 }
 
 bool
-mtx_trylock(struct mtx *m)
+mtx_trylock_at(struct mtx *m LOCK_PLACE_PARAM)
 {
 	if (m->mtx_owner != 0)
 		return (false);
@@ -735,7 +735,7 @@ rw_init(struct rwlock *rw, const char *name, enum lock_rank rank)
 
 /* RW_WAITERS is set while a writer waits: new readers then wait too. */
 bool
-rw_try_rlock(struct rwlock *rw)
+rw_try_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	if (rw->rw_word & (RW_WRITER | RW_WAITERS))
 		return (false);
@@ -745,7 +745,7 @@ rw_try_rlock(struct rwlock *rw)
 }
 
 void
-rw_rlock(struct rwlock *rw)
+rw_rlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	maybe_preempt();
 	check_rank(rw, rw->rw_name, rw->rw_rank);
@@ -754,7 +754,7 @@ rw_rlock(struct rwlock *rw)
 }
 
 bool
-rw_try_wlock(struct rwlock *rw)
+rw_try_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	if ((rw->rw_word & ~RW_WAITERS) != 0)
 		return (false);
@@ -764,7 +764,7 @@ rw_try_wlock(struct rwlock *rw)
 }
 
 void
-rw_wlock(struct rwlock *rw)
+rw_wlock_at(struct rwlock *rw LOCK_PLACE_PARAM)
 {
 	maybe_preempt();
 	check_rank(rw, rw->rw_name, rw->rw_rank);

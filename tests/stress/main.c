@@ -17,6 +17,7 @@
 
 #define STEPS        300
 #define DEVICE_PAGES 1024
+#define SMALL_SIZES  8 /* of kmalloc */
 
 struct worker workers[MAX_WORKERS];
 unsigned nworkers, running;
@@ -154,12 +155,32 @@ gauges_at_rest(void)
 	return (last);
 }
 
+static unsigned long *
+gauge(struct gauges *g, const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(gauge_names[i], name) != 0)
+		i++;
+	return (&g->value[i]);
+}
+
+/*
+ * What the parent keeps may stand in a page of its own afterwards, if at the time others filled the
+ * kernel's slabs: one page for each size of small object may have gone from the free ones to those,
+ * while the bytes in use are the same.
+ */
 static bool
-counts_are(const struct gauges *before)
+counts_are(struct gauges *before)
 {
 	struct gauges after = gauges_at_rest();
+	unsigned long more = *gauge(&after, "kmalloc_pages") - *gauge(before, "kmalloc_pages");
 	bool same = true;
 
+	if (more <= SMALL_SIZES) {
+		*gauge(&after, "kmalloc_pages") -= more;
+		*gauge(&after, "pages_free") += more;
+	}
 	for (size_t i = 0; i < GAUGES; i++)
 		same &= after.value[i] == before->value[i] ||
 			is_given_back(gauge_names[i], before->value[i], after.value[i]);
