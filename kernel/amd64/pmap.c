@@ -25,7 +25,7 @@ struct pmap_change {
 	pmap_t pmap;
 	vm_offset_t lo, hi; /* flush [lo, hi); empty while lo >= hi */
 	vm_page_t table; /* the one whose entries are being changed */
-	struct vm_phys_range range; /* where the last frame's page was found */
+	struct vm_phys_range range; /* where the last frame's page was found; others will be near */
 	struct pglist free;
 	vm_prot_t prot; /* change_protect: what stays */
 	struct pv_entry **pv_first; /* of the pv list of what is changed, if that is locked */
@@ -228,14 +228,10 @@ static inline vm_page_t
 entry_page(struct pmap_change *c, uint64_t entry)
 {
 	vm_paddr_t pa = entry & PG_FRAME;
-	vm_page_t m;
 
-	if (pa - c->range.start < c->range.size)
-		return (&c->range.pages[atop(pa - c->range.start)]);
-	m = PHYS_TO_VM_PAGE(pa);
-	if (__predict_false((m->flags & PG_FICTITIOUS) != 0))
-		vm_phys_find(pa, &c->range); /* which is slow; many neighbours are to come */
-	return (m);
+	if (__predict_false(pa - c->range.start >= c->range.size))
+		vm_phys_find(pa, &c->range);
+	return (&c->range.pages[atop(pa - c->range.start)]);
 }
 
 static void
@@ -299,6 +295,15 @@ pages_to_block_end(vm_page_t m)
 	return (VM_SUPERPAGE_PAGES - (vm_pindex_t)(m - vm_page_block(m)));
 }
 
+static inline void
+pv_remove_of(struct pmap_change *c, vm_offset_t va, vm_page_t m, uint64_t n)
+{
+	if (__predict_false(c->pv_first != NULL))
+		pv_remove_listed(c->pmap, va, m, n, c->pv_first);
+	else
+		pv_remove(c->pmap, va, m, n);
+}
+
 /*
  * Empty the entry at e, and those after it (at most max) that map neighbours in the same block,
  * alike (run_of); returns how many. The CPU sets D only in an entry that it can still find.
@@ -324,22 +329,50 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 		return (n);
 	if ((taken & PG_D) != 0)
 		pages_dirty(m, pages);
-	if (__predict_false(c->pv_first != NULL))
-		pv_remove_listed(c->pmap, va, m, pages, c->pv_first);
-	else
-		pv_remove(c->pmap, va, m, pages);
+	pv_remove_of(c, va, m, pages);
 	return (n);
+}
+
+/* What most large changes find: entries that are empty or map RAM pages. How many of max, up to the
+ * first that is neither. */
+static uint64_t
+remove_ram(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max)
+{
+	uint64_t i, taken = 0;
+	vm_page_t m;
+
+	for (i = 0; i < max; i++) {
+		if (e[i] == 0)
+			continue;
+		if ((e[i] & PG_MANAGED) == 0)
+			break;
+		m = entry_page(c, e[i]);
+		if ((m->flags & PG_BLOCK) != 0)
+			break;
+		if ((entry_swap(&e[i], 0) & PG_D) != 0)
+			m->dirty = true;
+		pv_remove_of(c, va + ptoa(i), m, 1);
+		taken++;
+	}
+	if (taken == 0)
+		return (i);
+	VM_CNT_ADD(v_pte_writes, taken);
+	c->table->pindex -= taken;
+	c->pmap->pm_resident -= taken;
+	change_note(c, va, i);
+	return (i);
 }
 
 static void
 change_remove(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
 {
-	uint64_t done;
+	uint64_t i = 0;
 
-	for (uint64_t i = 0; i < n; i += done) {
-		done = 1;
-		if (e[i] != 0)
-			done = remove_run(c, &e[i], va + ptoa(i), n - i, level);
+	while (i < n) {
+		if (level == 0)
+			i += remove_ram(c, &e[i], va + ptoa(i), n - i);
+		if (i < n)
+			i += remove_run(c, &e[i], va + ptoa(i), n - i, level);
 	}
 }
 
@@ -688,16 +721,24 @@ small_entry(pmap_t pmap, vm_offset_t va, uint64_t **table)
 	return (&(*table)[PTE_INDEX(va, 0)]);
 }
 
-/* An entry in use gets more rights, and keeps what it has; it is of the same page. */
-static void __attribute__((noinline))
-upgrade_simple(pmap_t pmap, uint64_t *e, vm_offset_t va, uint64_t new)
+/*
+ * An entry in use, of the same page, gets more rights or is wired, and keeps what it has. False: it
+ * would lose a right. No CPU needs to forget anything: one that remembers fewer rights faults once,
+ * and that makes it forget (SDM vol. 3A, 4.10.4.3).
+ */
+static inline bool
+gain_simple(uint64_t *e, uint64_t new)
 {
-	struct pmap_change c;
+	uint64_t old = *e, gain = new & ~old &(PG_RW | PG_W);
 
-	change_begin(&c, pmap);
-	entry_update(&c, e, va, new, 0);
-	if (c.lo < c.hi)
-		tlb_shootdown_page(pmap, va);
+	if ((old & ~new &PG_RW) != 0 || (new & ~old &PG_NX) != 0)
+		return (false);
+	if (gain != 0)
+		__atomic_fetch_or(e, gain, __ATOMIC_RELAXED);
+	if ((old & ~new &PG_NX) != 0)
+		__atomic_fetch_and(e, ~PG_NX, __ATOMIC_RELAXED);
+	VM_CNT_INC(v_pte_writes);
+	return (true);
 }
 
 /* Copy-on-write: the entry of one RAM page becomes another's, at one go. False: it is not that, or
@@ -733,12 +774,9 @@ enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 	e = small_entry(pmap, va, &table);
 	if (e == NULL)
 		return (false);
-	if (*e != 0 && !same_page(*e, new))
-		return (replace_simple(pmap, e, va, m, new));
-	if (*e != 0) {
-		upgrade_simple(pmap, e, va, new);
-		return (true);
-	}
+	if (*e != 0)
+		return (same_page(*e, new) ? gain_simple(e, new)
+					   : replace_simple(pmap, e, va, m, new));
 	if (!pv_add(pmap, &m->md.pv_head, va, 1))
 		return (false);
 	*e = new;

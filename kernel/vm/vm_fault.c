@@ -3,7 +3,8 @@
  *
  *               vm_fault_lookup        which entry, which object, is the access allowed?
  *                      │
- *               vm_fault_soft ───────▶ the page is resident in the first object: enter it, done
+ *               vm_fault_soft ───────▶ the page is resident in the first object: enter it, and of
+ *                      │                  a file's its neighbours, done
  *                      │ no
  *               vm_fault_populate ───▶ the pager installs a whole range at once, or is told of the
  *                      │ it does not      first write to one that it tracks (W1): enter it, done
@@ -112,6 +113,16 @@ fault_extent(struct faultstate *fs, vm_pindex_t *before)
 	return (*before + after);
 }
 
+/* P16 */
+static inline void
+fault_hold(struct faultstate *fs)
+{
+	if (fs->m_hold == NULL)
+		return;
+	vm_page_hold(fs->m);
+	*fs->m_hold = fs->m;
+}
+
 /* Put fs->m in the page tables. Its object is locked, or the page is ours (xbusied). */
 static int
 fault_enter_page(struct faultstate *fs, vm_prot_t prot)
@@ -131,10 +142,7 @@ fault_enter_page(struct faultstate *fs, vm_prot_t prot)
 		vm_page_wire(fs->m);
 	else
 		vm_page_activate(fs->m);
-	if (fs->m_hold != NULL) {
-		vm_page_hold(fs->m);
-		*fs->m_hold = fs->m;
-	}
+	fault_hold(fs);
 	return (rv);
 }
 
@@ -150,10 +158,67 @@ fault_upgrade(struct faultstate *fs)
 	fs->m = vm_page_lookup(fs->object, fs->pindex);
 }
 
+/* O1: is fs->m a file's page that is read, and may its neighbours come along? A wiring fault deals
+ * with one page (P14). */
+static bool
+fault_around_wanted(const struct faultstate *fs)
+{
+	return ((fs->at.object->flags & OBJ_AROUND) != 0 && vm_fault_around > 1 && !fs->wire &&
+		(fs->fault_type & VM_PROT_WRITE) == 0);
+}
+
+/* How many pages from m on, at most max, can be mapped as they are, and are neighbours in their
+ * array and in memory: one pmap_enter. */
+static vm_pindex_t
+usable_run(vm_page_t m, vm_pindex_t max)
+{
+	vm_pindex_t n = fault_usable(m);
+
+	while (n > 0 && n < max && vm_page_adjoins(&m[n - 1]) && fault_usable(&m[n]))
+		n++;
+	return (n);
+}
+
+/*
+ * O1: enter the window about fs->m, as far as the entry maps it and its pages are resident.
+ * prot has no write, so that reading dirties nothing: a write comes back.
+ */
+static int
+fault_enter_around(struct faultstate *fs, vm_prot_t prot)
+{
+	vm_pindex_t window = MAX(__atomic_load_n(&vm_fault_around, __ATOMIC_RELAXED), 1);
+	vm_pindex_t start = fs->pindex - fs->pindex % window, from = atop(fs->at.offset);
+	vm_pindex_t end = MIN(start + window, from + atop(fs->at.end - fs->at.start)), n;
+	vm_page_t m;
+	int rv;
+
+	for (vm_pindex_t i = MAX(from, start); i < end; i += MAX(n, 1)) {
+		m = i == fs->pindex ? fs->m : vm_page_lookup(fs->object, i);
+		n = usable_run(m, end - i);
+		if (n == 0)
+			continue;
+		rv = pmap_enter(fs->map->pmap, fs->at.start + ptoa(i - from), m, n, prot,
+				fault_enter_flags(fs, false));
+		if (rv != KERN_SUCCESS)
+			return (i > fs->pindex ? KERN_SUCCESS : rv);
+		for (vm_page_t last = m + n; m < last; m++)
+			vm_page_activate(m);
+	}
+	fault_hold(fs);
+	return (KERN_SUCCESS);
+}
+
+/* The resident page fs->m, and what may come along, with the rights that prot has of the entry's. */
+static int
+fault_enter_resident(struct faultstate *fs, vm_prot_t prot)
+{
+	return (fault_around_wanted(fs) ? fault_enter_around(fs, prot & ~VM_PROT_WRITE)
+					: fault_enter_page(fs, prot));
+}
+
 /*
  * Nobody can busy a page without the object's write lock, so an unbusied page stays as it is while
- * we hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve, nor
- * is a read that is to bring neighbours along (O1).
+ * we hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve.
  */
 static enum fault_result
 vm_fault_soft(struct faultstate *fs)
@@ -161,11 +226,11 @@ vm_fault_soft(struct faultstate *fs)
 	fs->m = vm_page_lookup(fs->object, fs->pindex);
 	/* LAB(4): a page that can be mapped as it is, is, with all rights that the entry gives, and
 	 * counted: done. Else the stages to come, which want the object write-locked. */
-	if (!fault_usable(fs->m) || fault_around_wanted(fs) || fault_write_notify(fs)) {
+	if (!fault_usable(fs->m) || fault_write_notify(fs)) {
 		fault_upgrade(fs);
 		return (FAULT_CONTINUE);
 	}
-	if (fault_enter_page(fs, fs->at.prot) != KERN_SUCCESS)
+	if (fault_enter_resident(fs, fs->at.prot) != KERN_SUCCESS)
 		return (fault_unlock(fs, FAULT_WAIT));
 	VM_CNT_INC(v_soft_faults);
 	TRACE(TR_STAGE, TRS_SOFT, (uint64_t)fs->object, fs->pindex);

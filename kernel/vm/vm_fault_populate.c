@@ -16,27 +16,16 @@
 #include "kern/log.h"
 #include "kern/panic.h"
 
-bool
-fault_around_wanted(const struct faultstate *fs)
-{
-	return ((fs->at.object->flags & OBJ_AROUND) != 0 && vm_fault_around > 1 && !fs->wire &&
-		!fs->no_populate && (fs->fault_type & VM_PROT_WRITE) == 0);
-}
-
-/* A resident page has nothing that shadows could need getpages for: P4's shadow_count is about
- * absent ones. */
 static bool
 populate_wanted(struct faultstate *fs)
 {
 	vm_object_t object = fs->at.object;
 
 	if ((object->flags & OBJ_POPULATE) == 0 || fs->no_populate ||
-	    object->backing_object != NULL || fs->at.pindex >= object->size)
+	    object->backing_object != NULL || object->shadow_count != 0 ||
+	    fs->at.pindex >= object->size)
 		return (false);
-	if (fs->m == NULL)
-		return (object->shadow_count == 0);
-	return (fault_around_wanted(fs) ||
-		(object->shadow_count == 0 && fault_write_notify(fs) && fault_usable(fs->m)));
+	return (fs->m == NULL || (fault_write_notify(fs) && fault_usable(fs->m)));
 }
 
 /*
@@ -398,12 +387,12 @@ populate_declined(struct faultstate *fs, int rv)
 static enum fault_result __attribute__((noinline)) populate_range(struct faultstate *fs)
 {
 	/* LAB(8): call, check, relock, clip, enter, and what may go wrong at each (P8 to P12, R3); one
-	 * major fault, unless the page was resident (O1). Nobody's page stays busy. */
+	 * major fault. Nobody's page stays busy. */
 	uint64_t busied = VM_CNT(v_busied);
-	bool around = fs->m != NULL && !fault_write_notify(fs), stale;
 	vm_pindex_t first, last;
 	enum fault_result result;
 	const char *wrong;
+	bool stale;
 	int rv;
 
 	rv = populate_call(fs, &first, &last, &stale);
@@ -418,7 +407,7 @@ static enum fault_result __attribute__((noinline)) populate_range(struct faultst
 		return (populate_breach(fs, first, last, wrong));
 	if (populate_relock(fs)) {
 		populate_clip(fs, &first, &last);
-		fs->major = !around;
+		fs->major = true;
 		rv = populate_enter(fs, first, last);
 		result = rv == KERN_SUCCESS ? FAULT_DONE : FAULT_WAIT;
 	} else {

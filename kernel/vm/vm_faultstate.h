@@ -48,9 +48,6 @@ fault_enter_flags(const struct faultstate *fs, bool wire)
 		(fs->at.nosuper ? PMAP_ENTER_NOSUPER : 0));
 }
 
-/* O1: may a read of the resident page fs->m bring its neighbours along? A wiring fault deals
- * with one page (P14). at.object is locked. */
-bool fault_around_wanted(const struct faultstate *fs);
 /* Can m, which may be NULL, be mapped as it is? */
 static inline bool
 fault_usable(vm_page_t m)

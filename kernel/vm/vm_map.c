@@ -41,10 +41,16 @@ vm_map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max)
 vm_map_entry_t
 vm_map_lookup_entry(vm_map_t map, vm_offset_t addr)
 {
-	vm_map_entry_t e = vm_map_tree_le(map, addr);
+	vm_map_entry_t e = __atomic_load_n(&map->hint, __ATOMIC_RELAXED);
 
 	rw_assert_locked(&map->lock);
-	return (e != &map->header && addr < e->end ? e : NULL);
+	if (e != NULL && addr >= e->start && addr < e->end)
+		return (e);
+	e = vm_map_tree_le(map, addr);
+	if (e == &map->header || addr >= e->end)
+		return (NULL);
+	__atomic_store_n(&map->hint, e, __ATOMIC_RELAXED);
+	return (e);
 }
 
 vm_map_entry_t
@@ -99,6 +105,7 @@ vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e)
 {
 	rw_assert_wlocked(&map->lock);
 	vm_map_tree_remove(map, e);
+	map->hint = NULL;
 	e->prev->next = e->next;
 	e->next->prev = e->prev;
 	map->nentries--;
@@ -612,7 +619,7 @@ entry_shadow(vm_map_entry_t e)
  * shadow that takes a private mapping's writes. It is looked up again: the map was unlocked in
  * between.
  */
-static int
+static int __slow_path
 entry_make_object(vm_map_t map, vm_offset_t addr, bool shadow)
 {
 	vm_map_entry_t e;

@@ -59,6 +59,7 @@ struct vm_map {
 	struct rwlock lock; /* rank LR_MAP */
 	struct vm_map_entry header; /* (m) end of the ring; start and end: the bounds, reversed */
 	struct vm_map_entry *root; /* (m) */
+	struct vm_map_entry *hint; /* (a) of the map: where the last lookup ended, or NULL */
 	uint32_t nentries; /* (m) */
 	uint32_t timestamp; /* (m) */
 	uint32_t ntransition; /* (m) entries marked MAP_ENTRY_TRANSITION */

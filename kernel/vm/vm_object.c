@@ -322,6 +322,7 @@ split_if_partial(vm_page_t m, vm_pindex_t start, vm_pindex_t end)
 
 	if (n == 1 || (m->pindex >= start && (end == 0 || m->pindex + n <= end)))
 		return (false);
+	vm_page_tryxbusy(m);
 	vm_page_split(m);
 	vm_page_xunbusy(m);
 	return (true);
@@ -346,7 +347,7 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 		start = vm_page_pindex(m);
 		m = vm_page_unit(m);
 		next = NULL;
-		if (!vm_page_tryxbusy(m)) {
+		if (vm_page_busied(m)) { /* if not, nobody can make it so: the object is locked */
 			vm_page_busy_wait(m);
 			VM_OBJECT_WLOCK(object);
 			continue;

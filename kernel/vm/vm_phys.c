@@ -202,14 +202,30 @@ vm_phys_alloc_list(struct pglist *pages, unsigned n)
 	return (got);
 }
 
+/* The largest block that begins with pages[0] and that the n pages have all frames of: its order. */
+static int
+order_of_run(const vm_page_t *pages, unsigned n)
+{
+	uint64_t frame = atop(pages[0]->phys_addr) | 1ul << (VM_NFREEORDER - 1);
+	unsigned max = MIN(n, (unsigned)(frame & -frame)), run = 1;
+
+	while (run < max && pages[run] == pages[0] + run)
+		run++;
+	return (31 - __builtin_clz(run));
+}
+
 void
 vm_phys_free_all(const vm_page_t *pages, unsigned n)
 {
+	int order;
+
 	mtx_lock(&free_mtx);
 	vm_cnt.v_free_count += n;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		assert_freeable(pages[i], seg_of(pages[i]->phys_addr));
-		block_free(seg_of(pages[i]->phys_addr), pages[i]->phys_addr, 0);
+	for (; n > 0; n -= 1u << order, pages += 1u << order) {
+		order = order_of_run(pages, n);
+		block_free(seg_of(pages[0]->phys_addr), pages[0]->phys_addr, order);
 	}
 	mtx_unlock(&free_mtx);
 }

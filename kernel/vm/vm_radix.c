@@ -15,6 +15,8 @@
 struct vm_radix_node {
 	void *rn_slot[RADIX_SLOTS]; /* (o) */
 	uint32_t rn_count; /* (o) slots in use */
+	vm_pindex_t
+	    rn_first; /* (o) level 0: the index of slot 0, set when the node is first used */
 };
 
 static int
@@ -58,6 +60,7 @@ radix_prune(struct vm_radix *rt, vm_pindex_t index)
 	struct vm_radix_node *path[RADIX_MAX + 1], *node = rt->rt_root;
 	int level = rt->rt_height;
 
+	rt->rt_hint = NULL;
 	while (node != NULL && level > 0) {
 		path[--level] = node;
 		node = level > 0 ? node->rn_slot[slot_of(index, level)] : NULL;
@@ -65,7 +68,7 @@ radix_prune(struct vm_radix *rt, vm_pindex_t index)
 	for (; level < rt->rt_height && path[level]->rn_count == 0; level++) {
 		kfree(path[level]);
 		if (level + 1 == rt->rt_height) {
-			*rt = (struct vm_radix){NULL, 0};
+			*rt = (struct vm_radix){.rt_root = NULL};
 			return;
 		}
 		path[level + 1]->rn_slot[slot_of(index, level + 1)] = NULL;
@@ -79,10 +82,27 @@ radix_prune(struct vm_radix *rt, vm_pindex_t index)
 	}
 }
 
+/* The level 0 node for index, if it is the one used last: neighbours come one after the other. */
+static inline struct vm_radix_node *
+leaf_hint(const struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *leaf = __atomic_load_n(&rt->rt_hint, __ATOMIC_RELAXED);
+
+	return (leaf != NULL && index - leaf->rn_first < RADIX_SLOTS ? leaf : NULL);
+}
+
+static inline struct vm_radix_node *
+leaf_found(struct vm_radix *rt, struct vm_radix_node *leaf)
+{
+	if (leaf != NULL)
+		__atomic_store_n(&rt->rt_hint, leaf, __ATOMIC_RELAXED);
+	return (leaf);
+}
+
 /* The level 0 node for index, made if need be; it may be empty then. NULL: no memory, and nothing
  * changed. */
-static inline struct vm_radix_node *
-leaf_make(struct vm_radix *rt, vm_pindex_t index)
+static struct vm_radix_node *__attribute__((noinline))
+leaf_make_slow(struct vm_radix *rt, vm_pindex_t index)
 {
 	struct vm_radix_node *node = NULL, *child;
 
@@ -98,7 +118,17 @@ leaf_make(struct vm_radix *rt, vm_pindex_t index)
 	}
 	if (__predict_false(node == NULL && rt->rt_root != NULL))
 		radix_prune(rt, index);
-	return (node);
+	if (node != NULL)
+		node->rn_first = rounddown2(index, RADIX_SLOTS);
+	return (leaf_found(rt, node));
+}
+
+static inline struct vm_radix_node *
+leaf_make(struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *leaf = leaf_hint(rt, index);
+
+	return (__predict_true(leaf != NULL) ? leaf : leaf_make_slow(rt, index));
 }
 
 int
@@ -135,8 +165,8 @@ vm_radix_insert_run(struct vm_radix *rt, vm_pindex_t index, vm_page_t m, vm_pind
 }
 
 /* The level 0 node that index belongs to, or NULL. */
-static struct vm_radix_node *
-radix_leaf(const struct vm_radix *rt, vm_pindex_t index)
+static struct vm_radix_node *__attribute__((noinline))
+leaf_search(struct vm_radix *rt, vm_pindex_t index)
 {
 	struct vm_radix_node *node = rt->rt_root;
 
@@ -144,11 +174,19 @@ radix_leaf(const struct vm_radix *rt, vm_pindex_t index)
 		return (NULL);
 	for (int level = rt->rt_height - 1; node != NULL && level > 0; level--)
 		node = node->rn_slot[slot_of(index, level)];
-	return (node);
+	return (leaf_found(rt, node));
+}
+
+static inline struct vm_radix_node *
+radix_leaf(struct vm_radix *rt, vm_pindex_t index)
+{
+	struct vm_radix_node *leaf = leaf_hint(rt, index);
+
+	return (__predict_true(leaf != NULL) ? leaf : leaf_search(rt, index));
 }
 
 vm_page_t
-vm_radix_lookup(const struct vm_radix *rt, vm_pindex_t index)
+vm_radix_lookup(struct vm_radix *rt, vm_pindex_t index)
 {
 	struct vm_radix_node *leaf = radix_leaf(rt, index);
 

@@ -9,6 +9,7 @@
 struct vm_radix_node;
 struct vm_radix {
 	struct vm_radix_node *rt_root; /* (o) */
+	struct vm_radix_node *rt_hint; /* (o), readers (a): the level 0 node used last, or NULL */
 	int rt_height; /* (o) levels; 0 when empty */
 };
 
@@ -18,7 +19,7 @@ int vm_radix_insert(struct vm_radix *rt, vm_pindex_t index, vm_page_t m);
  * that is taken or is another node's; *n: how many. 0 if any; EEXIST; ENOMEM. */
 int vm_radix_insert_run(struct vm_radix *rt, vm_pindex_t index, vm_page_t m, vm_pindex_t step,
 			vm_pindex_t *n);
-vm_page_t vm_radix_lookup(const struct vm_radix *rt, vm_pindex_t index);
+vm_page_t vm_radix_lookup(struct vm_radix *rt, vm_pindex_t index);
 /* The page with the least index >= index, and that index in *at; or NULL. */
 vm_page_t vm_radix_lookup_ge(const struct vm_radix *rt, vm_pindex_t index, vm_pindex_t *at);
 /* The page removed, or NULL if there was none. */

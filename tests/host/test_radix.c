@@ -62,7 +62,7 @@ model_remove(struct model *md, vm_pindex_t index)
 }
 
 static void
-compare(const struct vm_radix *rt, const struct model *md, vm_pindex_t index)
+compare(struct vm_radix *rt, const struct model *md, vm_pindex_t index)
 {
 	size_t i = model_at(md, index);
 	vm_pindex_t at;
@@ -104,7 +104,7 @@ empty(struct vm_radix *rt, struct model *md)
 static void
 test_empty_tree_has_nothing(void)
 {
-	struct vm_radix rt = {NULL, 0};
+	struct vm_radix rt = {.rt_root = NULL};
 	vm_pindex_t at;
 
 	T_OK(vm_radix_lookup(&rt, 0) == NULL);
@@ -116,7 +116,7 @@ test_empty_tree_has_nothing(void)
 static void
 test_index_taken_is_EEXIST(void)
 {
-	struct vm_radix rt = {NULL, 0};
+	struct vm_radix rt = {.rt_root = NULL};
 
 	T_EQ(vm_radix_insert(&rt, 7, &pages[0]), 0);
 	T_EQ(vm_radix_insert(&rt, 7, &pages[1]), EEXIST);
@@ -129,7 +129,7 @@ static void
 test_largest_index(void)
 {
 	static const vm_pindex_t far[] = {0, 63, 64, 4095, 4096, HUGE_INDEX - 1, HUGE_INDEX};
-	struct vm_radix rt = {NULL, 0};
+	struct vm_radix rt = {.rt_root = NULL};
 	vm_pindex_t at;
 
 	for (size_t i = nitems(far); i-- > 0;)
@@ -147,7 +147,7 @@ static void
 test_random_against_model(void)
 {
 	struct rng r = {1};
-	struct vm_radix rt = {NULL, 0};
+	struct vm_radix rt = {.rt_root = NULL};
 	struct model md = {.n = 0};
 	vm_pindex_t index;
 
@@ -179,7 +179,7 @@ static void
 test_ENOMEM_leaves_the_tree_as_it_was(void)
 {
 	struct rng r = {2};
-	struct vm_radix rt = {NULL, 0};
+	struct vm_radix rt = {.rt_root = NULL};
 	struct model md = {.n = 0};
 
 	for (int i = 0; i < 1500; i++) {
@@ -217,7 +217,7 @@ test_ENOMEM_leaves_the_tree_as_it_was(void)
 static void
 test_dense_run_takes_few_nodes(void)
 {
-	struct vm_radix rt = {NULL, 0};
+	struct vm_radix rt = {.rt_root = NULL};
 	uint64_t live = fake_kmem_live;
 
 	for (vm_pindex_t i = 0; i < 4096; i++)
