@@ -445,6 +445,7 @@ change_below(struct pmap_change *c, vm_page_t tpage, uint64_t *e, int level, vm_
 		return (end);
 	*e = 0;
 	tpage->pindex--;
+	c->pmap->pm_hint = NULL;
 	TAILQ_INSERT_TAIL(&c->free, child, plinks);
 	change_note(c, trunc_page(va), 1);
 	return (end);
@@ -704,12 +705,17 @@ enter_below(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va,
 	return (enter_pages(c, &pt[PTE_INDEX(va, 0)], va, m, n, bits));
 }
 
-/* The small entry of va, and its table; NULL when there is none: no table, or a superpage. */
+/* The small entry of va, and its table; NULL when there is none: no table, or a superpage. A table
+ * stays where it is until it is empty, so the last one is remembered. */
 static inline uint64_t *
 small_entry(pmap_t pmap, vm_offset_t va, uint64_t **table)
 {
 	uint64_t e;
 
+	mtx_assert_owned(&pmap->pm_mtx);
+	*table = pmap->pm_hint;
+	if (*table != NULL && pmap->pm_hint_index == va / SUPERPAGE_SIZE)
+		return (&(*table)[PTE_INDEX(va, 0)]);
 	*table = pmap->pm_pml4;
 #pragma GCC unroll 3
 	for (int level = TOP_LEVEL; level > 0; level--) {
@@ -718,6 +724,8 @@ small_entry(pmap_t pmap, vm_offset_t va, uint64_t **table)
 			return (NULL);
 		*table = pte_table(e);
 	}
+	pmap->pm_hint = *table;
+	pmap->pm_hint_index = va / SUPERPAGE_SIZE;
 	return (&(*table)[PTE_INDEX(va, 0)]);
 }
 
