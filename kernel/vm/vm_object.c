@@ -331,9 +331,10 @@ split_if_partial(vm_page_t m, vm_pindex_t start, vm_pindex_t end)
 void
 vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 {
-	struct vm_page_batch batch = {.n = 0};
+	struct vm_page_batch batch;
 	vm_page_t m, next = NULL;
 
+	batch.n = 0; /* the rest is of no interest, and large */
 	for (int n = 1;; n++) {
 		if (n % REMOVE_BATCH == 0) {
 			VM_OBJECT_UNLOCK(object);

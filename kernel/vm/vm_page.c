@@ -46,6 +46,14 @@ pages_freed(unsigned n)
 		wakeup(&vm_cnt.v_free_count);
 }
 
+/* Is it the caller who frees a page that stands in no object, and was held? */
+static bool
+take_free_on_unhold(vm_page_t m)
+{
+	return ((__atomic_fetch_and(&m->flags, ~PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST) &
+		 PG_FREE_ON_UNHOLD) != 0);
+}
+
 static void
 page_release(vm_page_t m)
 {
@@ -60,6 +68,16 @@ page_release(vm_page_t m)
 	pages_freed(1);
 }
 
+/* m, held, stands in no object any more: the last unhold frees it. True: that has just gone by, and
+ * has not seen what it should do. */
+static bool __slow_path
+hold_is_gone(vm_page_t m)
+{
+	vm_page_dequeue(m);
+	__atomic_fetch_or(&m->flags, PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST);
+	return (__atomic_load_n(&m->hold_count, __ATOMIC_SEQ_CST) == 0 && take_free_on_unhold(m));
+}
+
 /* Out of its object. True: the frame can be free at once, which is left to the caller; it may be on
  * a queue still. */
 static bool
@@ -71,18 +89,14 @@ page_detach(vm_page_t m)
 		("freeing page %#lx: wired %u, or mapped", m->phys_addr, m->wire_count));
 	if (m->object != NULL)
 		vm_page_remove(m);
-	if (m->hold_count != 0)
-		vm_page_dequeue(m);
 	m->valid = m->dirty = false;
 	if (m->busy != VPB_UNBUSIED)
 		vm_page_xunbusy(m);
-	if (vm_page_is_fake_block(m))
+	if (vm_page_is_fake_block(m)) {
 		vm_page_fake_release(m, n);
-	else if (m->hold_count != 0)
-		__atomic_fetch_or(&m->flags, PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST);
-	else
-		return (true);
-	return (false);
+		return (false);
+	}
+	return (m->hold_count == 0 || hold_is_gone(m));
 }
 
 void
@@ -156,17 +170,16 @@ void
 vm_page_remove(vm_page_t m)
 {
 	vm_object_t object = m->object;
-	vm_pindex_t n = vm_page_unit_pages(m);
 	vm_page_t old = m;
 
 	VM_OBJECT_ASSERT_WLOCKED(object);
 	KASSERT(vm_page_unit(m) == m, ("page %#lx is part of a superpage", m->phys_addr));
+	object->resident_page_count -= vm_page_unit_pages(m);
 	if ((m->flags & PG_BLOCK) == 0 || !vm_super_leave(m))
 		old = vm_radix_remove(&object->rtree, m->pindex);
 	KASSERT(old == m,
 		("page %#lx is not at index %#lx of its object", m->phys_addr, m->pindex));
 	(void)old;
-	object->resident_page_count -= n;
 	if (object->type == OBJT_VNODE)
 		VM_CNT_DEC(v_file_count);
 	m->object = NULL;
@@ -386,8 +399,7 @@ vm_page_unhold(vm_page_t m)
 	KASSERT(left != UINT32_MAX, ("page %#lx is not held", m->phys_addr));
 	if (vm_page_is_fake_block(m))
 		vm_page_fake_release(m, 1);
-	else if (left == 0 && (__atomic_fetch_and(&m->flags, ~PG_FREE_ON_UNHOLD, __ATOMIC_SEQ_CST) &
-			       PG_FREE_ON_UNHOLD) != 0)
+	else if (left == 0 && take_free_on_unhold(m))
 		page_release(m);
 }
 

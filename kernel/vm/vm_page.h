@@ -177,7 +177,7 @@ void vm_page_free(vm_page_t m);
  * a batch. It begins empty, and ends with vm_page_free_batch. */
 struct vm_page_batch {
 	unsigned n;
-	vm_page_t pages[32];
+	vm_page_t pages[64];
 };
 void vm_page_free_later(vm_page_t m, struct vm_page_batch *batch);
 void vm_page_free_batch(struct vm_page_batch *batch);

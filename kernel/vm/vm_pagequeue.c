@@ -106,19 +106,21 @@ void
 vm_page_dequeue_all(const vm_page_t *pages, unsigned n)
 {
 	struct page_queues *locked = NULL, *set;
+	vm_page_t m;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (pages[i]->queue == PQ_NONE)
+		m = pages[i];
+		if (m->queue == PQ_NONE)
 			continue;
-		set = set_of(pages[i]);
+		set = set_of(m);
 		if (set != locked && locked != NULL)
 			mtx_unlock(&locked->pq_mtx);
 		if (set != locked)
 			mtx_lock(&set->pq_mtx);
 		locked = set;
-		if (pages[i]->queue != PQ_NONE)
-			queue_leave(set, pages[i]);
-		pages[i]->queue = PQ_NONE;
+		if (m->queue != PQ_NONE)
+			queue_leave(set, m);
+		m->queue = PQ_NONE;
 	}
 	if (locked != NULL)
 		mtx_unlock(&locked->pq_mtx);
