@@ -104,13 +104,15 @@ void
 vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e)
 {
 	rw_assert_wlocked(&map->lock);
-	vm_map_tree_remove(map, e);
+	if (map->root != NULL) /* else all go (remove_entries) */
+		vm_map_tree_remove(map, e);
 	map->hint = NULL;
 	e->prev->next = e->next;
 	e->next->prev = e->prev;
 	map->nentries--;
 	VM_CNT_DEC(v_map_entries);
-	vm_map_tree_resized(map, e->prev);
+	if (map->root != NULL)
+		vm_map_tree_resized(map, e->prev);
 }
 
 static void
@@ -481,6 +483,8 @@ remove_entries(vm_map_t map, vm_offset_t start, vm_offset_t end, struct removal 
 			return (KERN_RESOURCE_SHORTAGE);
 		e = vm_map_entry_at_or_after(map, start);
 	}
+	if (e == map->header.next && map->header.prev->end <= end)
+		map->root = NULL; /* nothing stays: the tree goes as a whole */
 	for (; e != NULL && e->start < end; e = next) {
 		next = vm_map_entry_next(map, e);
 		if (e->wired_count != 0)
