@@ -1177,8 +1177,8 @@ pmap_release(pmap_t pmap)
 {
 	vm_page_t m = table_page(pmap->pm_pml4);
 
-	/* Tables that a shortage of memory left empty. */
-	pmap_remove(pmap, 0, VM_MAXUSER_ADDRESS);
+	if (m->pindex != 0) /* tables that a shortage of memory left empty */
+		pmap_remove(pmap, 0, VM_MAXUSER_ADDRESS);
 	tlb_forget(pmap); /* a kernel thread may still run on it */
 	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && LIST_EMPTY(&pmap->pm_chunks) &&
 		    TAILQ_EMPTY(&pmap->pm_spares),

@@ -14,7 +14,7 @@
 
 struct vm_radix_node {
 	void *rn_slot[RADIX_SLOTS]; /* (o) */
-	uint32_t rn_count; /* (o) slots in use */
+	uint64_t rn_used; /* (o) bit i: slot i is in use */
 	vm_pindex_t
 	    rn_first; /* (o) level 0: the index of slot 0, set when the node is first used */
 };
@@ -23,6 +23,20 @@ static int
 slot_of(vm_pindex_t index, int level)
 {
 	return ((index >> (level * RADIX_BITS)) & (RADIX_SLOTS - 1));
+}
+
+static void
+slot_set(struct vm_radix_node *node, int slot, void *what)
+{
+	node->rn_slot[slot] = what;
+	node->rn_used |= 1ul << slot;
+}
+
+static void
+slot_clear(struct vm_radix_node *node, int slot)
+{
+	node->rn_slot[slot] = NULL;
+	node->rn_used &= ~(1ul << slot);
 }
 
 static bool
@@ -41,14 +55,12 @@ radix_grow(struct vm_radix *rt, vm_pindex_t index)
 		node = kmalloc(sizeof(*node), M_ZERO);
 		if (node == NULL)
 			return (ENOMEM);
-		if (rt->rt_root != NULL) {
-			node->rn_slot[0] = rt->rt_root;
-			node->rn_count = 1;
-		}
+		if (rt->rt_root != NULL)
+			slot_set(node, 0, rt->rt_root);
 		rt->rt_root = node;
 		do
 			rt->rt_height++;
-		while (node->rn_count == 0 && beyond(rt, index));
+		while (node->rn_used == 0 && beyond(rt, index));
 	}
 	return (0);
 }
@@ -65,16 +77,15 @@ radix_prune(struct vm_radix *rt, vm_pindex_t index)
 		path[--level] = node;
 		node = level > 0 ? node->rn_slot[slot_of(index, level)] : NULL;
 	}
-	for (; level < rt->rt_height && path[level]->rn_count == 0; level++) {
+	for (; level < rt->rt_height && path[level]->rn_used == 0; level++) {
 		kfree(path[level]);
 		if (level + 1 == rt->rt_height) {
 			*rt = (struct vm_radix){.rt_root = NULL};
 			return;
 		}
-		path[level + 1]->rn_slot[slot_of(index, level + 1)] = NULL;
-		path[level + 1]->rn_count--;
+		slot_clear(path[level + 1], slot_of(index, level + 1));
 	}
-	while (rt->rt_height > 1 && rt->rt_root->rn_count == 1 && rt->rt_root->rn_slot[0] != NULL) {
+	while (rt->rt_height > 1 && rt->rt_root->rn_used == 1) { /* slot 0 alone */
 		node = rt->rt_root;
 		rt->rt_root = node->rn_slot[0];
 		rt->rt_height--;
@@ -110,10 +121,8 @@ leaf_make_slow(struct vm_radix *rt, vm_pindex_t index)
 		node = rt->rt_root;
 	for (int level = rt->rt_height - 1; node != NULL && level > 0; level--) {
 		child = node->rn_slot[slot_of(index, level)];
-		if (child == NULL && (child = kmalloc(sizeof(*child), M_ZERO)) != NULL) {
-			node->rn_slot[slot_of(index, level)] = child;
-			node->rn_count++;
-		}
+		if (child == NULL && (child = kmalloc(sizeof(*child), M_ZERO)) != NULL)
+			slot_set(node, slot_of(index, level), child);
 		node = child;
 	}
 	if (__predict_false(node == NULL && rt->rt_root != NULL))
@@ -140,8 +149,7 @@ vm_radix_insert(struct vm_radix *rt, vm_pindex_t index, vm_page_t m)
 		return (ENOMEM);
 	if (leaf->rn_slot[slot_of(index, 0)] != NULL)
 		return (EEXIST);
-	leaf->rn_slot[slot_of(index, 0)] = m;
-	leaf->rn_count++;
+	slot_set(leaf, slot_of(index, 0), m);
 	return (0);
 }
 
@@ -156,11 +164,10 @@ vm_radix_insert_run(struct vm_radix *rt, vm_pindex_t index, vm_page_t m, vm_pind
 		return (ENOMEM);
 	end = (int)MIN(first + *n, (vm_pindex_t)RADIX_SLOTS);
 	for (; slot < end && leaf->rn_slot[slot] == NULL; slot++, m += step)
-		leaf->rn_slot[slot] = m;
+		slot_set(leaf, slot, m);
 	if (slot == first)
 		return (EEXIST);
 	*n = (vm_pindex_t)(slot - first);
-	leaf->rn_count += *n;
 	return (0);
 }
 
@@ -197,19 +204,20 @@ vm_radix_lookup(struct vm_radix *rt, vm_pindex_t index)
 static vm_page_t
 node_lookup_ge(const struct vm_radix_node *node, int level, vm_pindex_t index, vm_pindex_t *at)
 {
+	uint64_t first = (uint64_t)slot_of(index, level), i;
+	uint64_t used = node->rn_used & ~0ul << first;
 	vm_pindex_t above = *at;
 	vm_page_t m;
 
-	for (uint64_t i = slot_of(index, level); i < RADIX_SLOTS; i++) {
-		if (node->rn_slot[i] != NULL) {
-			*at = above | i << (level * RADIX_BITS);
-			if (level == 0)
-				return (node->rn_slot[i]);
-			m = node_lookup_ge(node->rn_slot[i], level - 1, index, at);
-			if (m != NULL)
-				return (m);
-		}
-		index = 0; /* later subtrees are taken from their beginning */
+	for (; used != 0; used &= used - 1) {
+		i = (uint64_t)__builtin_ctzl(used);
+		*at = above | i << (level * RADIX_BITS);
+		if (level == 0)
+			return (node->rn_slot[i]);
+		/* later subtrees are taken from their beginning */
+		m = node_lookup_ge(node->rn_slot[i], level - 1, i == first ? index : 0, at);
+		if (m != NULL)
+			return (m);
 	}
 	return (NULL);
 }
@@ -231,8 +239,8 @@ vm_radix_remove(struct vm_radix *rt, vm_pindex_t index)
 
 	if (m == NULL)
 		return (NULL);
-	leaf->rn_slot[slot_of(index, 0)] = NULL;
-	if (--leaf->rn_count == 0)
+	slot_clear(leaf, slot_of(index, 0));
+	if (leaf->rn_used == 0)
 		radix_prune(rt, index);
 	return (m);
 }
