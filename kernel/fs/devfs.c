@@ -2,7 +2,7 @@
  * /dev: the character devices, and those of them that need no hardware. A directory of
  * ramfs with a node for each, so that links and directories can be made there as well.
  */
-#include "fs/vnode.h"
+#include "fs/procfs.h"
 #include "kern/cdev.h"
 #include "kern/errno.h"
 #include "kern/file.h"
@@ -10,6 +10,8 @@
 #include "kern/random.h"
 #include "kern/select.h"
 #include "kern/string.h"
+
+#define MAJORS 256 /* numbers of kinds of devices */
 
 static struct vnode *devdir; /* (c) */
 static struct cdev *cdevs; /* (c) once the system has started */
@@ -235,3 +237,22 @@ devfs_init(void)
 	if (ramfs_mount(&shmmount, devdir, "shm", 01777) != 0)
 		klog(LOG_ERR, "/dev/shm cannot be made");
 }
+
+/* --- /proc/devices ---------------------------------------------------------------------------- */
+
+/* Each major number, with the name of its first device. There are no block devices. */
+static void
+show_devices(struct text *t, struct proc *p __unused)
+{
+	const struct cdev *dev;
+
+	text_add(t, "Character devices:\n");
+	for (uint32_t major = 0; major < MAJORS; major++) {
+		for (dev = cdevs; dev != NULL && dev->cd_major != major; dev = dev->cd_next)
+			continue;
+		if (dev != NULL)
+			text_add(t, "%3u %s\n", major, dev->cd_name);
+	}
+	text_add(t, "\nBlock devices:\n");
+}
+PROC_FILE(devices, .path = "devices", .type = VREG, .show = show_devices);

@@ -217,21 +217,24 @@ show_status(struct text *t, struct proc *p)
 }
 PROC_PID_FILE(status, .path = "status", .type = VREG, .show = show_status);
 
+/* Nothing is read from or written to disks. */
+static void
+show_io(struct text *t, struct proc *p)
+{
+	text_add(t, "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\n", p->p_read.bytes,
+		 p->p_written.bytes, p->p_read.calls, p->p_written.calls);
+	text_add(t, "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+}
+PROC_PID_FILE(io, .path = "io", .type = VREG, .show = show_io);
+
 /* --- strings ---------------------------------------------------------------------------------- */
 
-/* User memory from one address to another, of which each process has made its own; a piece a
- * call. */
+/* Memory of vm, whose reference goes, from start to end, where exec has put it; a piece a call. */
 static void
-show_memory(struct text *t, struct proc *p, bool environment)
+show_memory(struct text *t, struct vmspace *vm, vm_offset_t start, vm_offset_t end)
 {
-	struct vmspace *vm = proc_vmspace(p);
-	vm_offset_t start, end;
 	size_t n;
 
-	if (vm == NULL)
-		return;
-	start = environment ? vm->vm_env_start : vm->vm_arg_start;
-	end = environment ? vm->vm_env_end : vm->vm_arg_end;
 	start += t->next;
 	n = MIN(end - start, TEXT_PIECE);
 	if (n > 0 && text_room(t, n))
@@ -243,16 +246,32 @@ show_memory(struct text *t, struct proc *p, bool environment)
 static void
 show_cmdline(struct text *t, struct proc *p)
 {
-	show_memory(t, p, false);
+	struct vmspace *vm = proc_vmspace(p);
+
+	if (vm != NULL)
+		show_memory(t, vm, vm->vm_arg_start, vm->vm_arg_end);
 }
 PROC_PID_FILE(cmdline, .path = "cmdline", .type = VREG, .show = show_cmdline);
 
 static void
 show_environ(struct text *t, struct proc *p)
 {
-	show_memory(t, p, true);
+	struct vmspace *vm = proc_vmspace(p);
+
+	if (vm != NULL)
+		show_memory(t, vm, vm->vm_env_start, vm->vm_env_end);
 }
 PROC_PID_FILE(environ, .path = "environ", .type = VREG, .show = show_environ);
+
+static void
+show_auxv(struct text *t, struct proc *p)
+{
+	struct vmspace *vm = proc_vmspace(p);
+
+	if (vm != NULL)
+		show_memory(t, vm, vm->vm_auxv_start, vm->vm_auxv_end);
+}
+PROC_PID_FILE(auxv, .path = "auxv", .type = VREG, .show = show_auxv);
 
 static void
 show_comm(struct text *t, struct proc *p)

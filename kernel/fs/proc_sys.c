@@ -5,9 +5,11 @@
 #include "kern/file.h"
 #include "kern/log.h"
 #include "kern/main.h"
+#include "kern/pipe.h"
 #include "kern/proc.h"
 #include "kern/random.h"
 #include "kern/sysctl.h"
+#include "vm/pmap.h"
 
 #define KNOB(sym, path, ...)                                \
 	static int show_##sym(char *buf, size_t size)       \
@@ -24,6 +26,12 @@ KNOB(threads_max, "kernel/threads-max", "%d\n", TASK_MAX);
 KNOB(nr_open, "fs/nr_open", "%d\n", FD_MAX);
 KNOB(poolsize, "kernel/random/poolsize", "256\n");
 KNOB(entropy_avail, "kernel/random/entropy_avail", "256\n");
+
+KNOB(pipe_max_size, "fs/pipe-max-size", "%u\n", PIPE_SIZE_FREE);
+KNOB(mmap_min_addr, "vm/mmap_min_addr", "%lu\n", VM_MINUSER_ADDRESS);
+
+static uint32_t swappiness = 60; /* kept for a swap pager to come */
+SYSCTL_UINT(swappiness, "vm/swappiness", swappiness, 200);
 
 /* A random UUID of version 4. */
 static int

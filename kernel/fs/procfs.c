@@ -127,6 +127,15 @@ file_follow(struct vnode *vp, struct vnode **vpp)
 	return (error);
 }
 
+/* What cannot be mapped answers as Linux does, too. */
+static int
+file_object(struct vnode *vp, vm_object_t *object __unused)
+{
+	const struct procnode *pn = PROCNODE(vp);
+
+	return (pn->pn_sysctl != NULL || pn->pn_id.pid != 0 ? ENODEV : EIO);
+}
+
 static const struct vnodeops file_ops = {
     .v_open = proctext_open,
     .v_close = proctext_close,
@@ -134,6 +143,7 @@ static const struct vnodeops file_ops = {
     .v_write = file_write,
     .v_readlink = proctext_readlink,
     .v_follow = file_follow,
+    .v_object = file_object,
 };
 
 /* --- nodes ------------------------------------------------------------------------------------ */

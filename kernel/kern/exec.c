@@ -184,7 +184,7 @@ exec_forget(struct proc *p, struct thread *td, bool secure)
 	ptimer_free_all(p, false);
 	exec_caps(p, secure);
 	td->td_clear_tid = 0;
-	td->td_sigstack = (struct ksigstack){.ss_flags = SS_DISABLE};
+	td->td_sigstack = (struct ksigstack){0};
 }
 
 int

@@ -235,6 +235,8 @@ exec_push_stack(struct image_params *imgp, struct vmspace *vm, const struct exec
 	word = push_pointers(word, args->ea_envc, &s, &addr);
 	push_auxv(word, imgp, aux, &at);
 	error = copyout_stack(imgp, &at, words);
+	vm->vm_auxv_start = at.words + (word - words) * sizeof(*words);
+	vm->vm_auxv_end = at.words + at.nwords * sizeof(*words);
 	kfree(words);
 	vm->vm_arg_start = at.args;
 	vm->vm_arg_end = vm->vm_env_start = at.args + args->ea_argv_len;

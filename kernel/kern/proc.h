@@ -32,6 +32,7 @@ struct vmspace {
 	vm_offset_t vm_stack_top; /* (x) */
 	vm_offset_t vm_arg_start, vm_arg_end; /* (x) argv's strings */
 	vm_offset_t vm_env_start, vm_env_end; /* (x) envp's */
+	vm_offset_t vm_auxv_start, vm_auxv_end; /* (x) the auxiliary vector */
 	uint32_t vm_membarrier; /* (a) which barriers its threads have registered for */
 	bool vm_dumpable; /* (a) told; there are no core dumps */
 };
@@ -48,6 +49,10 @@ void vmspace_free(struct vmspace *vm);
 /* What a process used, as wait4 and getrusage tell; times in ns. */
 struct usage {
 	uint64_t u_utime, u_stime, u_minflt, u_majflt, u_maxrss; /* the last in pages */
+};
+
+struct io_count {
+	uint64_t calls, bytes;
 };
 
 /*
@@ -113,6 +118,7 @@ struct proc {
 	uint64_t p_utime, p_stime; /* (a) ns in user mode and in the kernel */
 	struct usage p_cusage; /* (t) of the children that were waited for */
 	uint64_t p_maxrss; /* (a) pages, of address spaces that are gone */
+	struct io_count p_read, p_written; /* (a) by its calls, from and to whatever file */
 	volatile int p_killed; /* (a) signal that ends it, 0: none */
 	int p_status; /* (p) once dead: wait status, (exit << 8) or signal; -1 before */
 };

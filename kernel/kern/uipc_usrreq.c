@@ -123,9 +123,9 @@ bind_any(struct socket *so)
 	return (error);
 }
 
-/* A new node at the path. */
+/* A new node at the path, of a socket that has no name yet. */
 static int
-make_node(const char *path, struct vnode **vpp)
+make_node(const char *path, bool unnamed, struct vnode **vpp)
 {
 	struct vnode *cwd = proc_cwd(curproc);
 	struct nameidata nd;
@@ -138,6 +138,8 @@ make_node(const char *path, struct vnode **vpp)
 		error = EADDRINUSE;
 	else if (nd.nd_slash)
 		error = ENOENT;
+	else if (!unnamed)
+		error = EINVAL;
 	else
 		error = vn_create(&nd, VSOCK, 0777 & ~curproc->p_umask, NULL, &nd.nd_vp);
 	*vpp = nd.nd_vp;
@@ -151,7 +153,7 @@ static int
 bind_path(struct socket *so, struct unpname *name)
 {
 	struct vnode *vp;
-	int error = so->so_name != NULL ? EINVAL : make_node(name->un_addr.sun_path, &vp);
+	int error = make_node(name->un_addr.sun_path, so->so_name == NULL, &vp);
 
 	if (error != 0)
 		return (error);

@@ -6,6 +6,7 @@
 #include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
+#include "kern/proc.h"
 #include "fs/vnode.h"
 #include "vm/pmap.h"
 
@@ -60,6 +61,16 @@ io_at(struct file *fp, struct uio *uio, uint64_t *pos)
 	return (error);
 }
 
+/* As /proc/PID/io tells. */
+static void
+count_io(bool write, size_t bytes)
+{
+	struct io_count *count = write ? &curproc->p_written : &curproc->p_read;
+
+	__atomic_fetch_add(&count->calls, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&count->bytes, bytes, __ATOMIC_RELAXED);
+}
+
 int64_t
 file_io(struct file *fp, struct uio *uio, uint64_t *pos)
 {
@@ -78,6 +89,7 @@ file_io(struct file *fp, struct uio *uio, uint64_t *pos)
 		rw_unlock(&fp->f_lock);
 	}
 	len -= uio->uio_resid;
+	count_io(uio->uio_write, len);
 	return (len > 0 ? (int64_t)len : -error);
 }
 

@@ -180,14 +180,16 @@ sys_rmdir(const char *path)
 	return (sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR));
 }
 
+enum { RENAME_WHITEOUT = 4 };
+
 int64_t
 sys_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, uint32_t flags)
 {
 	struct nameidata from, to;
 	int error;
 
-	if ((flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
-	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((flags & ~(uint32_t)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0 ||
+	    ((flags & RENAME_EXCHANGE) != 0 && flags != RENAME_EXCHANGE))
 		return (-EINVAL);
 	error = at_namei(olddir, oldpath, AT_NAME, &from);
 	if (error != 0)
@@ -200,6 +202,8 @@ sys_renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, 
 			error = EBUSY;
 		else if (no_name(&to))
 			error = (flags & RENAME_NOREPLACE) != 0 ? EEXIST : EBUSY;
+		else if ((flags & RENAME_WHITEOUT) != 0) /* no file system here has it */
+			error = from.nd_vp == NULL ? ENOENT : EINVAL;
 		else
 			error = vn_rename(&from, &to, flags);
 		nd_release(&to);
