@@ -123,9 +123,9 @@ orphan_children(struct proc *p)
 	struct proc *child, *reaper = reaper_of(p);
 
 	rw_assert_wlocked(&proctree_lock);
-	while ((child = LIST_FIRST(&p->p_children)) != NULL) {
-		LIST_REMOVE(child, p_sibling);
-		LIST_INSERT_HEAD(&reaper->p_children, child, p_sibling);
+	while ((child = TAILQ_FIRST(&p->p_children)) != NULL) {
+		TAILQ_REMOVE(&p->p_children, child, p_sibling);
+		TAILQ_INSERT_TAIL(&reaper->p_children, child, p_sibling);
 		child->p_parent = reaper;
 		child->p_ppid = reaper->p_pid;
 		child->p_exit_signal = SIGCHLD;

@@ -13,12 +13,23 @@
 
 #define FORK_PAGES 64 /* of free memory, below which no process or thread begins */
 
+/* Has curproc's user, not the superuser, as many processes and threads as it may? */
+static bool
+user_at_limit(void)
+{
+	uint64_t limit = lim_cur(RLIMIT_NPROC);
+	uint32_t uid = curcred()->cr_ruid;
+
+	return (limit < TASK_MAX && uid != 0 && !cr_privileged(curcred()) &&
+		proc_count_of(uid) >= limit);
+}
+
 /* There is room for one more: limits, and enough memory that those who run can go on. */
 static int
 fork_allowed(void)
 {
 	thread_reap();
-	if (proc_count() >= TASK_MAX || thread_count() >= TASK_MAX)
+	if (proc_count() >= TASK_MAX || thread_count() >= TASK_MAX || user_at_limit())
 		return (EAGAIN);
 	return (VM_FREE_COUNT() < vm_cnt.v_free_reserved + FORK_PAGES ? ENOMEM : 0);
 }
@@ -45,6 +56,7 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 	p->p_caps = parent->p_caps;
 	memcpy(p->p_comm, thread_comm(curthread), sizeof(p->p_comm));
 	memcpy(p->p_rlimit, parent->p_rlimit, sizeof(p->p_rlimit));
+	p->p_cputimers = p->p_rlimit[RLIMIT_CPU].rlim_cur != RLIM_INFINITY;
 	memcpy(p->p_sigaction, parent->p_sigaction, sizeof(p->p_sigaction));
 	p->p_cwd = parent->p_cwd;
 	vref(p->p_cwd);
@@ -135,7 +147,7 @@ vfork_wait(int pid)
 
 	while (error == 0) {
 		rw_wlock(&proctree_lock);
-		LIST_FOREACH (child, &p->p_children, p_sibling)
+		TAILQ_FOREACH (child, &p->p_children, p_sibling)
 			if (child->p_pid == pid)
 				break;
 		if (child == NULL || !child->p_vfork)

@@ -50,7 +50,7 @@ proc_alloc(void)
 		return (NULL);
 	rw_init(&p->p_lock, "process", LR_FILE);
 	TAILQ_INIT(&p->p_threads);
-	LIST_INIT(&p->p_children);
+	TAILQ_INIT(&p->p_children);
 	LIST_INIT(&p->p_ptimers);
 	sigqueue_init(&p->p_sigqueue);
 	p->p_refs = 1;
@@ -72,7 +72,7 @@ proc_insert(struct proc *p, struct proc *parent)
 	p->p_parent = parent;
 	p->p_ppid = parent != NULL ? parent->p_pid : 0;
 	if (parent != NULL) {
-		LIST_INSERT_HEAD(&parent->p_children, p, p_sibling);
+		TAILQ_INSERT_TAIL(&parent->p_children, p, p_sibling);
 		pgrp_inherit(p, parent);
 	}
 	before = TAILQ_LAST(&allproc, proclist);
@@ -91,7 +91,7 @@ proc_remove(struct proc *p)
 {
 	rw_assert_wlocked(&proctree_lock);
 	pgrp_leave(p);
-	LIST_REMOVE(p, p_sibling);
+	TAILQ_REMOVE(&p->p_parent->p_children, p, p_sibling);
 	TAILQ_REMOVE(&allproc, p, p_list);
 	p->p_parent = NULL;
 	nprocs--;
@@ -472,6 +472,23 @@ vm_oom(void)
 	}
 	rw_unlock(&proctree_lock);
 	return (victim != NULL);
+}
+
+uint64_t
+proc_count_of(uint32_t uid)
+{
+	uint64_t n = 0;
+	struct proc *p;
+
+	rw_rlock(&proctree_lock);
+	TAILQ_FOREACH (p, &allproc, p_list) {
+		rw_rlock(&p->p_lock);
+		if (p->p_cred->cr_ruid == uid)
+			n += MAX(p->p_numthreads, 1u);
+		rw_unlock(&p->p_lock);
+	}
+	rw_unlock(&proctree_lock);
+	return (n);
 }
 
 bool

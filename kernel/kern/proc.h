@@ -69,8 +69,8 @@ struct caps {
 /* Locks: (c) constant  (p) p_lock  (t) proctree_lock  (a) atomic  (k) only its own threads */
 struct proc {
 	TAILQ_ENTRY(proc) p_list; /* (t) */
-	LIST_ENTRY(proc) p_sibling; /* (t) */
-	LIST_HEAD(, proc) p_children; /* (t) also what wait sleeps on */
+	TAILQ_ENTRY(proc) p_sibling; /* (t) */
+	TAILQ_HEAD(, proc) p_children; /* (t) the oldest first; also what wait sleeps on */
 	struct proc *p_parent; /* (t) NULL: the first process */
 	struct pgrp *p_pgrp; /* (t) NULL once nobody can find it */
 	LIST_ENTRY(proc) p_pglist; /* (t) */
@@ -152,6 +152,8 @@ struct proc *proc_find_thread(int tid, struct thread **tdp);
 void proc_thread_rele(struct proc *p);
 /* Processes in the table. */
 uint64_t proc_count(void);
+/* Those of the real user uid, a process counted as often as it has threads, and dead ones too. */
+uint64_t proc_count_of(uint32_t uid);
 /* p's address space, referenced, or NULL when it is dead. */
 struct vmspace *proc_vmspace(struct proc *p);
 void proc_usage(struct proc *p, struct usage *u);

@@ -136,6 +136,7 @@ ptimer_ast(void)
 	struct ptimer *pt;
 	bool more = false;
 	uint64_t now;
+	int sig;
 
 	__atomic_fetch_and(&curthread->td_ast, ~AST_TIMER, __ATOMIC_RELAXED);
 	sched_charge();
@@ -148,8 +149,10 @@ ptimer_ast(void)
 			fire(pt, now);
 		more |= pt->pt_time.value != 0;
 	}
-	p->p_cputimers = more;
+	p->p_cputimers = lim_cpu(p, &sig) || more;
 	rw_unlock(&p->p_lock);
+	if (sig != 0)
+		signal_send(p, NULL, sig);
 }
 
 /* --- what programs ask for -------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
+#include "kern/panic.h"
 #include "kern/proc.h"
 
 static const struct rlimit initial[RLIM_NLIMITS] = {
@@ -59,7 +60,28 @@ lim_set(struct proc *p, int which, const struct rlimit *new, struct rlimit *old)
 	else if (new != NULL)
 		p->p_rlimit[which] = *new;
 	rw_unlock(&p->p_lock);
+	if (error == 0 && new != NULL && which == RLIMIT_CPU)
+		sched_cputimer(p);
 	return (error);
+}
+
+bool
+lim_cpu(struct proc *p, int *sig)
+{
+	uint64_t used = (p->p_utime + p->p_stime) / 1000000000;
+	struct rlimit *lim = &p->p_rlimit[RLIMIT_CPU];
+
+	rw_assert_wlocked(&p->p_lock);
+	*sig = 0;
+	if (lim->rlim_cur == RLIM_INFINITY)
+		return (false);
+	if (used >= lim->rlim_max) {
+		*sig = SIGKILL;
+	} else if (used >= lim->rlim_cur) {
+		*sig = SIGXCPU;
+		lim->rlim_cur++;
+	}
+	return (true);
 }
 
 int

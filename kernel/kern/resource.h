@@ -40,6 +40,9 @@ uint64_t lim_cur(int which);
 /* Tell p's limit in *old, and set it to *new unless that is NULL. EINVAL: none such, or beyond its
  * own maximum; EPERM: a maximum that curproc may not raise, or more than the kernel can do. */
 int lim_set(struct proc *p, int which, const struct rlimit *new, struct rlimit *old);
+/* Has p a limit of CPU time? *sig: what reaching it calls for now, else 0. From one SIGXCPU to the
+ * next there is a second, as the limit moves on. p_lock is write-locked. */
+bool lim_cpu(struct proc *p, int *sig);
 /* Curproc is about to make a file end bytes long, from `from` on: EFBIG, and a signal, if not even
  * the first byte is allowed; else *end is cut to what is. */
 int lim_file_size(uint64_t from, uint64_t *end);

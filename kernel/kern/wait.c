@@ -78,7 +78,7 @@ proc_wait(enum wait_for what, int id, int flags, struct wait_result *r)
 	for (;;) {
 		any = false;
 		rw_wlock(&proctree_lock);
-		LIST_FOREACH (child, &p->p_children, p_sibling) {
+		TAILQ_FOREACH (child, &p->p_children, p_sibling) {
 			if (!waits_for(what, id, flags, child))
 				continue;
 			any |= !child->p_zombie || (flags & WAIT_EXITED) != 0;

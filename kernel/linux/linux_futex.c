@@ -9,6 +9,7 @@
 #include "kern/string.h"
 
 #define ROBUST_HEAD_SIZE 24
+#define FUTEX_OP_SHIFT   8u /* in an operation of FUTEX_WAKE_OP: a bit of that number */
 
 /* How long to wait, ns. WAIT takes a span, WAIT_BITSET a moment of one of two clocks. */
 static int
@@ -54,6 +55,67 @@ futex_do_requeue(uint64_t uaddr, int op, uint32_t n, uint64_t move, uint64_t uad
 	return (error != 0 ? -error : (int64_t)count);
 }
 
+/* What FUTEX_WAKE_OP does to a word: SET, ADD, OR, ANDN, XOR; false: there is no such operation. */
+static bool
+op_result(uint32_t op, uint32_t old, uint32_t arg, uint32_t *new)
+{
+	const uint32_t results[] = {arg, old + arg, old | arg, old & ~arg, old ^ arg};
+
+	if (op >= nitems(results))
+		return (false);
+	*new = results[op];
+	return (true);
+}
+
+/* 1 if the old value compares so: EQ, NE, LT, LE, GT, GE; else 0, or -ENOSYS. */
+static int
+op_compare(uint32_t how, int32_t old, int32_t arg)
+{
+	const bool results[] = {old == arg, old != arg, old<arg, old <= arg, old> arg, old >= arg};
+
+	return (how < nitems(results) ? results[how] : -ENOSYS);
+}
+
+/* Change the word as code says; whether to wake who waits there, or an error, negative. */
+static int
+futex_op(uint32_t *uaddr, uint32_t code)
+{
+	uint32_t arg = (uint32_t)((int32_t)(code << 8) >> 20), op = code >> 28, old, seen, new;
+	int error = copyin(uaddr, &seen, sizeof(seen));
+
+	if ((op & FUTEX_OP_SHIFT) != 0)
+		arg = 1u << (arg & 31);
+	do {
+		old = seen;
+		if (error == 0 && !op_result(op & ~FUTEX_OP_SHIFT, old, arg, &new))
+			error = ENOSYS;
+		if (error == 0)
+			error = casuword32(uaddr, &seen, new);
+	} while (error == 0 && seen != old);
+	return (error != 0
+		    ? -error
+		    : op_compare(code >> 24 & 15, (int32_t)old, (int32_t)(code << 20) >> 20));
+}
+
+/* The change comes first: whoever saw the word before it waits already. At least one wakes of each,
+ * as with FUTEX_WAKE. */
+static int64_t
+futex_wake_op(uint64_t uaddr, bool shared, uint32_t n, uint32_t n2, uint64_t uaddr2, uint32_t code)
+{
+	uint32_t woken, more = 0;
+	int wake2, error;
+
+	if ((uaddr2 & 3) != 0)
+		return (-EINVAL);
+	wake2 = futex_op((uint32_t *)uaddr2, code);
+	if (wake2 < 0)
+		return (wake2);
+	error = futex_wake(uaddr, shared, MAX((int)n, 1), FUTEX_ALL, &woken);
+	if (error == 0 && wake2 != 0)
+		error = futex_wake(uaddr2, shared, MAX((int)n2, 1), FUTEX_ALL, &more);
+	return (error != 0 ? -error : (int64_t)(woken + more));
+}
+
 int64_t
 sys_futex(uint64_t uaddr, int op, uint32_t value, const struct linux_timespec *uts, uint64_t uaddr2,
 	  uint32_t value3)
@@ -77,6 +139,9 @@ sys_futex(uint64_t uaddr, int op, uint32_t value, const struct linux_timespec *u
 		error = futex_wake(uaddr, (op & FUTEX_PRIVATE) == 0, MAX((int)value, 1),
 				   bitset ? value3 : FUTEX_ALL, &woken);
 		return (error != 0 ? -error : (int64_t)woken);
+	case FUTEX_WAKE_OP:
+		return (futex_wake_op(uaddr, (op & FUTEX_PRIVATE) == 0, value,
+				      (uint32_t)(uint64_t)uts, uaddr2, value3));
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 		return (futex_do_requeue(uaddr, op, value, (uint64_t)uts, uaddr2, value3));

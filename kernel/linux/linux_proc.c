@@ -3,6 +3,7 @@
  */
 #include "linux/linux.h"
 #include "fs/vnode.h"
+#include "kern/cred.h"
 #include "kern/file.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
@@ -64,6 +65,24 @@ sys_getrusage(int who, void *usage)
 	return (usage_copyout(&u, usage));
 }
 
+/* Curproc may see and set p's limits: its own, and those of the very same user. */
+static bool
+may_limit(struct proc *p)
+{
+	const struct ucred *cr = curcred();
+	struct ucred *to;
+	bool same;
+
+	if (p == curproc || cr_privileged(cr))
+		return (true);
+	to = proc_cred(p);
+	same = cr->cr_ruid == to->cr_ruid && cr->cr_ruid == to->cr_uid &&
+	       cr->cr_ruid == to->cr_svuid && cr->cr_rgid == to->cr_rgid &&
+	       cr->cr_rgid == to->cr_gid && cr->cr_rgid == to->cr_svgid;
+	crfree(to);
+	return (same);
+}
+
 int64_t
 sys_prlimit64(int pid, int resource, const struct rlimit *unew, struct rlimit *uold)
 {
@@ -76,7 +95,7 @@ sys_prlimit64(int pid, int resource, const struct rlimit *unew, struct rlimit *u
 	p = proc_find(pid == 0 ? curproc->p_pid : pid);
 	if (p == NULL)
 		return (-ESRCH);
-	error = lim_set(p, resource, unew != NULL ? &new : NULL, &old);
+	error = may_limit(p) ? lim_set(p, resource, unew != NULL ? &new : NULL, &old) : EPERM;
 	proc_rele(p);
 	return (error == 0 && uold != NULL ? COPYOUT(&old, uold) : -error);
 }
