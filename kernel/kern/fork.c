@@ -175,6 +175,10 @@ fork1(const struct fork_args *args, int *tid)
 	}
 	if (error == 0)
 		error = thread_fork(p, args, &td);
+	if (error == 0 && p != parent && !proc_insert(p, parent)) {
+		thread_destroy(td);
+		error = ERESTARTNOINTR;
+	}
 	if (error != 0) {
 		if (p != parent) {
 			proc_release(p);
@@ -185,8 +189,6 @@ fork1(const struct fork_args *args, int *tid)
 	*tid = td->td_tid;
 	if (args->parent_tid != NULL)
 		copyout(tid, args->parent_tid, sizeof(*tid));
-	if (p != parent)
-		proc_insert(p, parent);
 	sched_add(td);
 	if (args->vfork)
 		vfork_wait(*tid);

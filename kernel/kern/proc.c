@@ -63,12 +63,16 @@ proc_alloc(void)
 }
 
 /* New numbers are the largest, mostly: the place is at the end. */
-void
+bool
 proc_insert(struct proc *p, struct proc *parent)
 {
 	struct proc *before;
 
 	rw_wlock(&proctree_lock);
+	if (parent != NULL && (curthread->td_ast & (AST_KILL | AST_SIGNAL)) != 0) {
+		rw_unlock(&proctree_lock);
+		return (false);
+	}
 	p->p_parent = parent;
 	p->p_ppid = parent != NULL ? parent->p_pid : 0;
 	if (parent != NULL) {
@@ -84,6 +88,7 @@ proc_insert(struct proc *p, struct proc *parent)
 		TAILQ_INSERT_HEAD(&allproc, p, p_list);
 	nprocs++;
 	rw_unlock(&proctree_lock);
+	return (true);
 }
 
 void

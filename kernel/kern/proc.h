@@ -135,8 +135,9 @@ int pid_alloc(void);
 int pid_last(void);
 /* A process with number, lock and no thread; not in the table. NULL: ENOMEM. */
 struct proc *proc_alloc(void);
-/* Put it in the table, as a child of parent. */
-void proc_insert(struct proc *p, struct proc *parent);
+/* Put it in the table, as a child of parent, which is curproc, or the first process: NULL. False:
+ * curthread has a signal to see to first. What is sent to a group reaches all that are forked, so. */
+bool proc_insert(struct proc *p, struct proc *parent);
 /* Take p, a zombie, out of the table and the family. proctree_lock is write-locked. */
 void proc_remove(struct proc *p);
 /* The process of that number, referenced, or NULL; proc_next: the one with the least number >=

@@ -63,3 +63,15 @@ def cost() -> Result:
 def test_instructions(what: str, bound: int, cost: Result) -> None:
     print(cost.out)
     assert cost.values()[what] <= bound
+
+
+def test_a_kill_ends_every_kind_of_sleep() -> None:
+    """Nothing is lost by it (the program says so)."""
+    here, there = on_host("kills"), boot("kills", options=QUIET)
+    assert there.lines() == here.lines() and there.status == 0, there
+    assert len(here.lines()) > 50 and {line.rpartition(": ")[2] for line in here.lines()} == {"9"}
+
+
+def test_a_signal_to_a_group_reaches_who_is_being_forked() -> None:
+    result = boot("kills", "flood", options=QUIET)
+    assert result.status == 0 and set(result.lines()) == {"left of the flood: 0"}, result
