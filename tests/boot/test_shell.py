@@ -3,8 +3,12 @@
 import os
 import pty
 import select
+import shutil
 import signal
 import time
+
+import pexpect
+import pytest
 
 from quire import RUN, TREE, boot
 
@@ -59,3 +63,44 @@ def test_the_environment_can_be_given() -> None:
                   options=["--append", "TERM=dumb LANG=C lower=no PATH=/bin"])
     assert result.lines()[-1] == "dumb C /bin"
     assert "lower=no" in result.out and "LANG" not in result.out
+
+
+# --- jobs ----------------------------------------------------------------------------------------
+
+READY = r"\r\nready> "
+JOBS = [  # what is typed, and what comes of it
+    ("PS1='ready> '\r", READY),
+    ("sleep 1000 &\r", r"\[1\] \d+" + READY),
+    ("jobs\r", r"\[1\]\+ +Running +sleep 1000 &" + READY),
+    ("fg\r", r"sleep 1000\r\n"),
+    ("\x1a", r"\^Z\r\n\[1\]\+  Stopped +sleep 1000" + READY),
+    ("bg\r", r"\[1\]\+ sleep 1000 &" + READY),
+    ("cat\r", r"cat\r\n"),
+    ("hello\r", r"hello\r\nhello\r\n"),
+    ("\x1a", r"\[2\]\+  Stopped +cat" + READY),
+    ("jobs -l\r", r"\[1\]- +\d+ Running +sleep 1000 &\r\n\[2\]\+ +\d+ Stopped +cat" + READY),
+    ("bg\r", r"\[2\]\+ cat &" + READY),
+    ("\r", r"\[2\]\+  Stopped +cat" + READY),  # it wants to read
+    ("fg %2\r", r"cat\r\n"),
+    ("\x04", "ready> "),
+    ("kill %1; wait %1; echo status $?\r", "status 143" + READY),
+    ("sleep 1000\r", r"sleep 1000\r\n"),
+    ("\x03", r"\^C" + READY),
+    ("echo status $?\r", "status 130" + READY),
+    ("exit 5\r", pexpect.EOF),
+]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+def test_jobs_of_bash() -> None:
+    words = ["--display", "none", "--timeout", "200", "--append", "loglevel=3", "--add",
+             f"{shutil.which('bash')}:/bin/bash", "--", "/bin/bash", "--norc", "--noprofile"]
+    bash = pexpect.spawn(str(RUN), words, encoding="utf-8", timeout=60, dimensions=(24, 80),
+                         env=os.environ | {"TERM": "dumb", "DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    bash.expect("# ")
+    for typed, comes in JOBS:
+        time.sleep(0.5)  # for the program in front to be there
+        bash.send(typed)
+        bash.expect(comes)
+    bash.close()
+    assert bash.exitstatus == 5

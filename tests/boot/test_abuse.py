@@ -1,0 +1,20 @@
+"""A program that takes all there is of something: the shell still answers, and a kill gives it all
+back."""
+
+from pathlib import Path
+
+from quire import PROGRAMS, boot
+
+SCRIPT = Path(__file__).parent / "scripts/abuse.sh"
+KINDS = "forks files mappings pipe signals memory".split()
+
+
+def test_the_shell_still_answers() -> None:
+    result = boot("/bin/sh", "/abuse.sh", *KINDS, timeout=400,
+                  add=[f"{SCRIPT}:/abuse.sh", PROGRAMS / "abuse"], options=["--append", "loglevel=3"])
+    expected = []
+    for kind in KINDS:
+        answers = [f"{kind}: {i * 7} /etc/passwd" for i in (1, 2, 3)]
+        program = [f"{kind}: 42"] if kind != "forks" else []
+        expected += [*answers, *program, f"{kind}: 0 left"]
+    assert result.lines() == expected and result.status == 0, result
