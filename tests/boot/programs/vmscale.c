@@ -39,6 +39,24 @@ put(const char *file, const char *text)
 	return (n);
 }
 
+/* Lines of /proc/self/maps for what begins in [start, end). */
+static size_t
+lines_of_maps(const char *start, const char *end)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	size_t n = 0;
+
+	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+		const char *at = (const char *)strtoul(line, NULL, 16);
+
+		n += at >= start && at < end;
+	}
+	if (maps != NULL)
+		fclose(maps);
+	return (n);
+}
+
 /* Two pages each, every other one read-only, so that no two are merged. */
 static void
 mappings(size_t n)
@@ -53,6 +71,9 @@ mappings(size_t n)
 			 0) == MAP_FAILED)
 			wrong++;
 	say("mmap", t);
+	t = now();
+	wrong += lines_of_maps(base, base + 2 * n * PAGE) != n;
+	say("maps", t);
 	for (size_t i = 0; i < n; i += 1000)
 		base[2 * i * PAGE] = 1;
 	t = now();
