@@ -10,8 +10,8 @@ KINDS = "forks files mappings pipe signals memory".split()
 
 
 def test_the_shell_still_answers() -> None:
-    result = boot("/bin/sh", "/abuse.sh", *KINDS, timeout=400,
-                  add=[f"{SCRIPT}:/abuse.sh", PROGRAMS / "abuse"], options=["--append", "loglevel=3"])
+    result = boot("/bin/sh", "/abuse.sh", *KINDS, timeout=400, options=["--append", "loglevel=3"],
+                  add=[f"{SCRIPT}:/abuse.sh", PROGRAMS / "abuse"])
     expected = []
     for kind in KINDS:
         answers = [f"{kind}: {i * 7} /etc/passwd" for i in (1, 2, 3)]

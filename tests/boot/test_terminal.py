@@ -5,12 +5,15 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from keyboard import Keyboard
-from quire import PROGRAMS, RUN, boot, on_host
+from quire import PROGRAMS, RUN, Result, boot, on_host
 
 QUIET = ["--append", "loglevel=3"]
 
@@ -196,3 +199,30 @@ def test_the_terminal_that_the_script_runs_on(tmp_path: Path) -> None:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert b"line 1 of 3: <one>\r\n" in screen and b"^C" in screen, screen
     assert status == 130
+
+
+def screen_of(result: Result) -> list[str]:
+    """The rows of a screen of 128 columns, as /dev/vcs1 has them."""
+    return [result.out[i:i + 128].rstrip() for i in range(0, len(result.out), 128)]
+
+
+@pytest.mark.skipif(not shutil.which("less"), reason="less is not installed")
+def test_less_on_the_screen(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("".join(f"line {i}\n" for i in range(1, 1000)))
+    less, terminal = shutil.which("less"), "/lib/terminfo/l/linux"
+    rows = screen_of(boot("/bin/sh", "-c", f"""
+        TERM=linux setsid {less} -N -p500 /text <>/dev/tty1 >&0 2>&1 &
+        sleep 2; cat /dev/vcs1 >/tmp/screen; cat /tmp/screen""", options=QUIET,
+                          add=[f"{less}:{less}", f"{terminal}:{terminal}", f"{text}:/text"]))
+    assert rows[:47] == [f"{i:7} line {i}" for i in range(500, 547)]
+    assert rows[47].startswith("/text") and len(rows) == 48
+
+
+def test_top_on_the_screen() -> None:
+    rows = screen_of(boot("/bin/sh", "-c", """
+        TERM=linux setsid top <>/dev/tty1 >&0 2>&1 &
+        sleep 4; cat /dev/vcs1 >/tmp/screen; cat /tmp/screen""", options=QUIET))
+    assert re.fullmatch(r"Mem: \d+K used, \d+K free, \d+K shrd, 0K buff, \d+K cached", rows[0])
+    assert rows[3].split() == "PID PPID USER STAT VSZ %VSZ %CPU COMMAND".split()
+    assert any(re.fullmatch(r" +\d+ +1 root +R +\d+ +\d+% +\d+% top", row) for row in rows), rows
