@@ -18,6 +18,7 @@
 #include "kern/panic.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
+#include "kern/trace.h"
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
 
@@ -77,6 +78,8 @@ arm(vm_page_t m, vm_page_t *unit)
 		return;
 	*unit = vm_page_unit(m);
 	pmap_remove_write(*unit);
+	TRACE(TR_CLEAN, (uint64_t)(*unit)->object, (*unit)->pindex,
+	      (*unit)->pindex + vm_page_unit_pages(*unit) - 1);
 }
 
 int

@@ -92,12 +92,13 @@ is_ram(uint64_t pa, uint64_t len)
 static void
 trace_setup(void)
 {
-	uint64_t bytes = trace_wanted(), pa;
+	unsigned cpus = MIN(MAX(bootinfo.ncpus, 1u), (unsigned)MAXCPU);
+	uint64_t bytes = trace_wanted(cpus), pa;
 
 	if (bytes == 0)
 		return;
 	pa = early_alloc(bytes);
-	trace_start(phys_to_dmap(pa), bytes);
+	trace_start(phys_to_dmap(pa), cpus);
 	machine_trace(pa);
 }
 

@@ -866,22 +866,22 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 	   uint32_t flags)
 {
 	uint64_t bits = PG_V | PG_U | PG_ATTR(m->memattr) | protection_bits[prot & VM_PROT_ALL];
+	uint64_t left = 0, writes;
 
 	KASSERT(((va | npages >> 36) & PAGE_MASK) == 0 && va + ptoa(npages) <= VM_MAXUSER_ADDRESS,
 		("pmap_enter: %lu pages at %#lx", npages, va));
 	bits |= (flags & PMAP_ENTER_WIRED) != 0 ? PG_W : 0;
 	bits |= (m->flags & PG_UNMANAGED) != 0 ? 0 : PG_MANAGED;
-	TRACE(TR_ENTER, va, npages, prot, VM_CNT(v_pte_writes));
 	mtx_lock(&pmap->pm_mtx);
-	if (npages == 1 && enter_simple(pmap, va, m, bits))
-		npages = 0;
-	else
-		npages = enter_all(pmap, va, m, npages, bits, (flags & PMAP_ENTER_NOSUPER) == 0);
+	if (npages == 1 && enter_simple(pmap, va, m, bits)) {
+		TRACE(TR_ENTER, va, 1, bits, 1, 0);
+	} else {
+		writes = VM_CNT_OWN(v_pte_writes);
+		left = enter_all(pmap, va, m, npages, bits, (flags & PMAP_ENTER_NOSUPER) == 0);
+		TRACE(TR_ENTER, va, npages - left, bits, VM_CNT_OWN(v_pte_writes) - writes, left);
+	}
 	mtx_unlock(&pmap->pm_mtx);
-	if (npages == 0)
-		return (KERN_SUCCESS);
-	TRACE(TR_LEFT, npages);
-	return (KERN_RESOURCE_SHORTAGE);
+	return (left == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
 }
 
 /* --- ranges of a map -------------------------------------------------------------------------- */

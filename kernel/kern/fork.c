@@ -8,6 +8,7 @@
 #include "kern/machdep.h"
 #include "kern/proc.h"
 #include "kern/string.h"
+#include "kern/trace.h"
 #include "fs/vnode.h"
 #include "vm/vm_page.h"
 
@@ -186,6 +187,7 @@ fork1(const struct fork_args *args, int *tid)
 		}
 		return (error);
 	}
+	TRACE(TR_FORK, (uint64_t)td->td_tid, (uint64_t)p->p_pid);
 	*tid = td->td_tid;
 	if (args->parent_tid != NULL)
 		copyout(tid, args->parent_tid, sizeof(*tid));

@@ -15,6 +15,7 @@
 #include "kern/log.h"
 #include "kern/panic.h"
 #include "kern/task.h"
+#include "kern/trace.h"
 
 /* devp.state: not in the list; in it, and the constructor runs; as it should be; the destructor is
  * due or runs. */
@@ -213,6 +214,7 @@ cdev_pager_revoke(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 	VM_OBJECT_WLOCK(object);
 	object->generation++;
 	vm_object_page_remove(object, start, end);
+	TRACE(TR_REVOKE, (uint64_t)object, start, end - 1);
 	VM_OBJECT_UNLOCK(object);
 	/* LAB(10) starter:
 	 *	(void)start;

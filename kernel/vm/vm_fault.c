@@ -483,7 +483,7 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_pa
 		fs.rv = thread_killed() ? KERN_ABORTED : fs.rv;
 	else
 		fs.rv = KERN_SUCCESS;
-	TRACE(TR_FAULT_DONE, (uint64_t)fs.rv, fs.major, VM_CNT(v_pte_writes));
+	TRACE(TR_FAULT_DONE, (uint64_t)fs.rv, fs.major);
 	if (r == FAULT_DONE)
 		vm_fault_count(fs.major);
 	return (fs.rv);

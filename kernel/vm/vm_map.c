@@ -324,7 +324,7 @@ insert_after(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_size_t len
 	vm_offset_t end = start + length;
 	struct vm_map_req req = *wish;
 
-	TRACE(TR_MAP, (uint64_t) "insert", start, end);
+	TRACE(TR_MAP, (uint64_t) "insert", start, end, wish->prot);
 	req.eflags = vm_map_charged_flags(req.prot, req.eflags);
 	if (!vm_map_charge(map, length, req.prot, req.eflags))
 		return (KERN_RESOURCE_SHORTAGE);

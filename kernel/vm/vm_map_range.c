@@ -38,7 +38,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
 		vm_map_unlock(map);
 		return (rv);
 	}
-	TRACE(TR_MAP, (uint64_t) "protect", start, stop);
+	TRACE(TR_MAP, (uint64_t) "protect", start, stop, prot);
 	ENTRY_RANGE_FOREACH (e, map, start, stop) {
 		if (!vm_map_recharge(map, e, prot)) {
 			rv = KERN_RESOURCE_SHORTAGE;

@@ -5,6 +5,7 @@ import re
 import struct
 import subprocess
 from pathlib import Path
+from typing import Iterable
 
 import pytest
 from quire import TREE
@@ -15,9 +16,10 @@ PHASES = {"B": {"name", "args"}, "E": {"name"}, "X": {"name", "dur"}, "i": {"nam
           "s": {"name", "id"}, "f": {"name", "id", "bp"}, "M": {"name", "args"}}
 
 
-def run(target: Path, *command: str, append: str = "") -> subprocess.CompletedProcess[str]:
+def run(target: Path, *command: str, append: str = "", options: Iterable[str] = ()
+        ) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--trace", str(target),
-                           "--append", append, "--timeout", "120", "--", *command],
+                           "--append", append, "--timeout", "120", *options, "--", *command],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
@@ -27,14 +29,20 @@ def load(target: Path) -> tuple[list[dict], dict]:
 
 
 def check_events(events: list[dict]) -> None:
-    """What the format asks for: fields by phase, B and E that nest by thread, time that rises."""
+    """What the format asks for: fields by phase and their types, B and E that nest by thread, time
+    that rises, slices of a CPU that do not overlap."""
     stacks: dict[tuple, list[str]] = {}
     last: dict[tuple, float] = {}
     flows = {event["id"] for event in events if event["ph"] == "s"}
     for event in events:
         assert PHASES[event["ph"]] <= event.keys(), event
-        assert {"ts", "pid", "tid"} <= event.keys()
+        assert isinstance(event["name"], str) and isinstance(event.get("args", {}), dict)
+        assert event["ts"] >= 0 and event.get("s", "t") in "gpt" and event.get("bp", "e") == "e"
         row = (event["pid"], event["tid"])
+        assert all(isinstance(number, int) for number in row)
+        if event["ph"] == "X":
+            assert event["dur"] > 0 and event["ts"] >= last.get(row, 0.0) - 0.001
+            last[row] = event["ts"] + event["dur"]
         if event["ph"] in "BE":
             assert event["ts"] >= last.get(row, 0.0)
             last[row] = event["ts"]
@@ -97,6 +105,59 @@ def test_a_million_events_lose_none(tmp_path: Path) -> None:
     assert target.read_bytes().count(b'"write"') >= 250_000
 
 
+def slices(events: list[dict], pid: int, name: str) -> list[dict]:
+    return [e for e in events if e["ph"] == "B" and e["pid"] == pid and e["name"] == name]
+
+
+def test_each_cpu_has_a_ring(tmp_path: Path) -> None:
+    """What two programs on two CPUs do is there, each record once, in the order of time."""
+    target = tmp_path / "t.json"
+    write = "dd if=/dev/zero of=/dev/null bs=1 count=20000"
+    result = run(target, "/bin/sh", "-c", f"{write} & {write}; wait", append="trace.syscalls",
+                 options=["--smp", "2"])
+    assert result.returncode == 0, result.stderr
+    events, other = load(target)
+    check_events(events)
+    assert other["lost by CPU"] == [0, 0] and other["records"] > 160_000
+    assert [len(slices(events, pid, "write")) for pid in (2, 3)] == [20_001] * 2  # and its report
+    for cpu in (0, 1):
+        ran = {e["name"] for e in events if e["ph"] == "X" and e["tid"] == cpu}
+        assert ran & {"sh [2]", "sh [3]"}
+    names = {e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    assert {"CPU 0", "CPU 1", "thread 2", "thread 3"} <= names
+
+
+def test_each_cpu_counts_what_it_lost(tmp_path: Path) -> None:
+    target = tmp_path / "t.json"
+    write = "dd if=/dev/zero of=/dev/null bs=1 count=5000"
+    run(target, "/bin/sh", "-c", f"{write} & {write}; wait", append="trace=2000 trace.syscalls",
+        options=["--smp", "2"])
+    events, other = load(target)
+    check_events(events)
+    assert all(lost > 1000 for lost in other["lost by CPU"])
+    assert sum(other["lost by CPU"]) == other["lost"] and other["records"] <= 2048
+
+
+def test_faults_on_two_cpus(tmp_path: Path) -> None:
+    """Two programs fault in the same object at once; each has as many as getrusage says."""
+    target = tmp_path / "t.json"
+    result = run(target, "/bin/sh", "-c", "faultbench --tsv single >/tmp/2 & "
+                 "faultbench --tsv single >/tmp/3; wait; cat /tmp/2 /tmp/3",
+                 options=["--smp", "2"])
+    counted = [line.split("\t") for line in result.stdout.splitlines() if "single" in line]
+    events, other = load(target)
+    check_events(events)
+    assert other["lost"] == 0 and len(counted) == 2
+    for pid, row in zip((2, 3), counted):
+        vram = next(e["args"] for e in events if e["pid"] == pid and e["name"] == "map insert"
+                    and int(e["args"]["end"], 16) - int(e["args"]["start"], 16) == VRAM)
+        faults = [e for e in events if e["ph"] == "B" and e["pid"] == pid and e["cat"] == "fault"
+                  and int(vram["start"], 16) <= int(e["args"]["address"], 16) < int(vram["end"], 16)]
+        assert len(faults) == int(row[2]) + int(row[3])
+    sizes = {e["args"].get("size", "4K") for e in events if e.get("cat") == "enter"}
+    assert sizes == {"4K"}  # what one CPU stores is not taken for the other's
+
+
 # --- what it costs -----------------------------------------------------------------------------------
 
 
@@ -128,7 +189,7 @@ def test_text(tmp_path: Path) -> None:
     result = run(tmp_path / "t.json", "/bin/cat", "/proc/quire/trace")
     lines = result.stdout.splitlines()
     assert len(lines) > 10
-    assert all(re.match(r"\d+\.\d{9} \d+ [a-z-]+( \S+)*$", line) for line in lines)
+    assert all(re.match(r"\d+\.\d{9} \d+ \d+ [a-z-]+( \S+)*$", line) for line in lines)
     assert any(" fault 0x" in line for line in lines)
 
 
@@ -155,14 +216,14 @@ def convert(image: bytes, pa: int, tmp_path: Path) -> subprocess.CompletedProces
 
 
 def image(records: list[bytes], room: int, written: int) -> bytes:
-    header = struct.pack("<8sQQQ", b"QTRACE1\0", 64, room, written)
-    return header.ljust(4096, b"\0") + b"".join(records)
+    header = struct.pack("<8sQQQ", b"QTRACE2\0", 64, room, 1)
+    return header.ljust(4096, b"\0") + struct.pack("<Q56x", written) + b"".join(records)
 
 
 def test_cut_and_broken_traces(tmp_path: Path) -> None:
-    fault = struct.pack("<QQHHI5Q", 1, 5, 0, 0, 7, 0x1000, 1, 0, 0, 0)
-    half = struct.pack("<QQHHI5Q", 0, 5, 0, 0, 7, 0x1000, 1, 0, 0, 0)
-    wild = struct.pack("<QQHHI5Q", 3, 5, 999, 0, 7, 0, 0, 0, 0, 0)
+    fault = struct.pack("<QQII5Q", 1, 5, 0, 7, 0x1000, 1, 0, 0, 0)
+    half = struct.pack("<QQII5Q", 0, 5, 0, 7, 0x1000, 1, 0, 0, 0)
+    wild = struct.pack("<QQII5Q", 3, 5, 999, 7, 0, 0, 0, 0, 0)
     good = convert(image([fault, half, wild], 3, 3), 0, tmp_path)
     assert good.returncode == 0 and "1 records" in good.stderr and "2 lost" in good.stderr
     check_events(load(tmp_path / "out.json")[0])

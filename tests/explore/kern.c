@@ -22,8 +22,8 @@ static struct task *main_tasks[4];
 
 /* Nothing is traced. */
 uint32_t trace_mask;
-struct trace_header *trace_header;
-struct trace_record *trace_records;
+struct trace_ring *trace_rings[1];
+uint64_t trace_room;
 
 #define cur ((struct x_thread *)fake_curthread)
 

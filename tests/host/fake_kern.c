@@ -130,8 +130,8 @@ klog(enum log_level level, const char *fmt, ...)
 
 /* Nothing is traced on the host. */
 uint32_t trace_mask; /* off */
-struct trace_header *trace_header;
-struct trace_record *trace_records;
+struct trace_ring *trace_rings[1];
+uint64_t trace_room;
 
 int
 kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap)

@@ -11,6 +11,9 @@
 			 :                                                               \
 			 : "er"((uint64_t)(n)), "i"(offsetof(struct pcpu, pc_cnt.field)) \
 			 : "cc")
+/* This CPU's copy alone; interrupts are off, so that it stays this CPU. */
+#define VM_CNT_OWN(field) (pcpu_self()->pc_cnt.field)
+
 /* machdep.h and amd64.h have more of these. */
 extern uint32_t cpus_running;
 extern struct pcpu pcpus[MAXCPU];
