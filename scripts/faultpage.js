@@ -36,20 +36,26 @@ for (const svg of document.querySelectorAll("figure svg")) {
 }
 
 /* The slider takes the pages of its section back in time. */
+const words = Object.fromEntries([...document.querySelectorAll("[data-kind]")].map(
+  item => [item.dataset.kind, item.querySelector("span").textContent]));
 for (const slider of document.querySelectorAll("input[type=range]"))
   slider.addEventListener("input", () => {
     const part = slider.value / 1000;
     for (const figure of slider.closest("section").querySelectorAll("figure")) {
-      const state = figure.querySelector(".state");
-      let pages = 0, faults = 0;
+      const state = figure.querySelector(".state"), pages = {};
+      let faults = 0;
       for (const rect of state.querySelectorAll("[data-t]")) {
-        const here = rect.dataset.t <= part;
-        rect.style.display = here ? "" : "none";
-        pages += here ? +(rect.dataset.n || 0) : 0;
-        faults += here ? +(rect.dataset.f || 0) : 0;
+        const here = rect.dataset.t <= part && !(rect.dataset.u <= part);
+        rect.style.display = here ? "inline" : "none";
+        const kind = rect.getAttribute("class");
+        if (here && kind !== "own")
+          pages[kind] = (pages[kind] || 0) + +rect.dataset.n;
+        faults += here && kind === "own" ? 1 : 0;
       }
-      figure.querySelector("output").textContent = `After ${time(part * state.dataset.span)}: ` +
-        `${many(faults, "fault")}, ${pages.toLocaleString("en")} of ` +
-        `${many(+state.dataset.pages, "page")} brought in`;
+      const states = Object.entries(pages).map(
+        ([kind, n]) => `${many(n, "page")} ${words[kind]}`).join("; ") || "no page is there";
+      figure.querySelector("output").textContent =
+        `After ${time(part * state.dataset.span)}: ${many(faults, "fault")}; ` +
+        `of ${many(+state.dataset.pages, "page")}: ${states}`;
     }
   });

@@ -7,6 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
+import pagestates
+
 if TYPE_CHECKING:
     from faultmap import Fault, Mapping
 
@@ -50,7 +52,8 @@ class Facts:
     def __init__(self, m: Mapping) -> None:
         self.mapping = m
         self.begin = m.faults[0].begin
-        self.span = max(max(f.end for f in m.faults) - self.begin, 0.001)
+        end = max([f.end for f in m.faults] + [change[0] for change in m.changes])
+        self.span = max(end - self.begin, 0.001)
         self.pages = len({page for f in m.faults for page in covered(f)})
         self.entries = sum(f.entries for f in m.faults)
         self.time = sum(f.end - f.begin for f in m.faults)
@@ -165,27 +168,35 @@ def pieces(first: int, count: int, columns: int) -> Iterator[tuple[int, int, int
 
 
 def state_map(facts: Facts) -> str:
-    """Each page of the mapping where it is, coloured by how it came in."""
+    """Each page of the mapping where it is, coloured by its state. What was so only for a while is
+    there, too, but hidden until the slider comes to it."""
     m = facts.mapping
     columns, rows = grid_shape(m.pages)
     cell = PLOT / columns
     height = rows * cell
     out = [f'<rect class="plot" x="{LEFT}" y="{STATES}" width="{PLOT}" height="{height:.2f}"/>']
 
-    def rect(kind: str, x: int, y: int, w: int, h: int, moment: float, count: str) -> None:
-        out.append(f'<rect class="{kind}" x="{LEFT + x * cell:.2f}" y="{STATES + y * cell:.2f}" '
-                   f'width="{w * cell:.2f}" height="{h * cell:.2f}" data-t="{moment:.4f}" '
-                   f'{count}/>')
+    def part(time: float) -> str:
+        return f"{(time - facts.begin) / facts.span:.5g}"
 
-    for fault in m.faults:
-        moment = (fault.end - facts.begin) / facts.span
-        for first, count, is_super in fault.runs:
-            for at in range(first, first + count, 512 if is_super else count):
-                for x, y, w, h in pieces(at, min(512, count) if is_super else count, columns):
-                    rect("super" if is_super else "brought", x, y, w, h, moment,
-                         f'data-n="{w * h}"')
+    def rect(kind: str, x: float, y: float, w: float, h: float, rest: str) -> None:
+        out.append(f'<rect class="{kind}" x="{LEFT + x * cell:.4g}" y="{STATES + y * cell:.5g}" '
+                   f'width="{w * cell:.4g}" height="{h * cell:.4g}" {rest}/>')
+
+    for state, first, count, since, until in pagestates.spans(m.pages, m.start, m.changes):
+        times = f'data-t="{part(since)}"' + (f' data-u="{part(until)}"' if until else "")
+        size = 512 if state in ("r2", "w2") else count
+        skew = m.start // 4096 % size if size == 512 else 0
+        at = first
+        while at < first + count:  # a 2M page is one piece
+            n = min(size - (at + skew) % size if size == 512 else size, first + count - at)
+            for x, y, w, h in pieces(at, n, columns):
+                rect(state, x, y, w, h, f'{times} data-n="{w * h}"')
+            at += n
+    for fault in m.faults:  # a small mark; the state shows around it
         if 0 <= fault.page < m.pages:
-            rect("own", fault.page % columns, fault.page // columns, 1, 1, moment, 'data-f="1"')
+            rect("own", fault.page % columns + 0.2, fault.page // columns + 0.2, 0.6, 0.6,
+                 f'data-t="{part(fault.begin)}" data-f="1"')
     return (f'<g class="state" data-span="{facts.span}" data-pages="{m.pages}">'
             + "".join(out) + "</g>"
             + text(LEFT + PLOT / 2, STATES + height + 15,
@@ -214,22 +225,30 @@ def panel(facts: Facts, number: int, x: int = 0, y: int = 0) -> str:
 
 # --- the page -------------------------------------------------------------------------------------
 
-LEGEND = (("h1", "above: a cell, up to ¼ of its pages brought in"), ("h2", "up to ½"),
-          ("h3", "up to ¾"), ("h4", "up to all"), ("fault", "a fault (larger: more of them)"),
-          ("own", "below: a page that faulted"),
-          ("brought", "brought in by another page's fault, 4K"),
-          ("super", "brought in as part of a 2M page"), ("plot", "not brought in"))
+HEAT = {"h1": "up to ¼ of the pages of a cell were brought in", "h2": "up to ½", "h3": "up to ¾",
+        "h4": "up to all", "fault": "a fault (larger: more of them)"}
+LEGEND = (("Above, when pages came in", HEAT),
+          ("Below, what state each page is in",
+           pagestates.STATES | {"own": "a page whose own access faulted", "plot": "not there"}))
 
 
 def swatch(kind: str, x: int = 0, y: int = 0) -> str:
     if kind == "fault":
         return f'<circle class="fault" cx="{x + 7}" cy="{y + 7}" r="5"/>'
+    if kind == "own":
+        return f'<rect class="own" x="{x + 4}" y="{y + 4}" width="6" height="6"/>'
     return f'<rect class="{kind}" x="{x}" y="{y}" width="14" height="14"/>'
 
 
-def legend_items() -> str:
-    return "".join(f'<li><svg width="14" height="14" aria-hidden="true">{swatch(kind)}</svg> '
-                   f"{words}</li>" for kind, words in LEGEND)
+def legend() -> str:
+    """As lists; the script takes its words from there."""
+    out = []
+    for title, items in LEGEND:
+        words = "".join(f'<li data-kind="{kind}"><svg width="14" height="14" aria-hidden="true">'
+                        f"{swatch(kind)}</svg> <span>{text}</span></li>"
+                        for kind, text in items.items())
+        out.append(f'<div class="legend"><h3>{title}</h3><ul>{words}</ul></div>')
+    return "".join(out)
 
 
 def table(all_facts: list[Facts], is_mixed: bool = False) -> str:
@@ -277,12 +296,12 @@ class Page:
             title = escape(self.title(name, maps))
             sections.append(
                 f"<section><h2>{title}</h2>"
-                f'<label>Time, from the first fault to the last: <input type="range" min="0" '
-                f'max="1000" value="1000" aria-label="Time in {title}"></label>'
+                f'<label>Time, from the first fault to the last change: <input type="range" '
+                f'min="0" max="1000" value="1000" aria-label="Time in {title}"></label>'
                 f'<div class="panels">{"".join(figures)}</div>{table(maps)}</section>')
         if self.rest:
             sections.append(f"<section><h2>Smaller ones</h2>{table(self.rest, True)}</section>")
-        return HTML.format(style=STYLE, script=SCRIPT, legend=legend_items(),
+        return HTML.format(style=STYLE, script=SCRIPT, legend=legend(),
                            notes="".join(f'<p role="alert">{escape(n)}</p>' for n in self.notes),
                            sections="".join(sections))
 
@@ -294,10 +313,12 @@ class Page:
                 number += 1
                 out.append(panel(facts, number, i * WIDTH, y + 30))
             y, width = y + 30 + max(map(panel_height, maps)), max(width, len(maps) * WIDTH)
-        for i, (kind, words) in enumerate(LEGEND):
-            out.append(swatch(kind, 12, y + 20 * i)
-                       + text(34, y + 20 * i + 11, words, "start"))
-        height = y + 20 * len(LEGEND) + 10
+        for i, (title, items) in enumerate(LEGEND):
+            out.append(text(12 + i * WIDTH, y + 16, title, "start", "name"))
+            for row, (kind, words) in enumerate(items.items(), 1):
+                out.append(swatch(kind, 12 + i * WIDTH, y + 6 + 20 * row)
+                           + text(34 + i * WIDTH, y + 17 + 20 * row, words, "start"))
+        height = y + 20 * max(len(items) for _, items in LEGEND) + 40
         return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
                 f'viewBox="0 0 {width} {height}"><title>Faults of each object over time</title>'
                 f'<style>{STYLE}</style><rect class="page" width="100%" height="100%"/>'
@@ -310,9 +331,10 @@ HTML = """<!DOCTYPE html>
 <title>Faults of each object over time</title><style>{style}</style></head><body>
 <main><h1>Faults of each object over time</h1>{notes}
 <p>For each mapping of an object: above, when and where faults fell and the pages that they brought
-in; below, its pages by how they came in. Tab goes to a picture, the arrow keys go from cell to
-cell of its upper half and say what is there; the slider takes the lower halves back in time. All
-numbers are in the tables, too. Each picture has its own scale of time.</p>
-<ul class="legend" aria-label="Colours">{legend}</ul>{sections}</main>
+in; below, the state of each of its pages. Tab goes to a picture, the arrow keys go from cell to
+cell of its upper half and say what is there; the slider takes the lower halves back in time, and
+says how many pages are in which state. With damage tracking a page of the screen is writable when
+it was drawn on. All numbers are in the tables, too. Each picture has its own scale of time.</p>
+{legend}{sections}</main>
 <script>{script}</script></body></html>
 """

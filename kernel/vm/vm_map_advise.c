@@ -10,6 +10,7 @@
 #include "vm/vm_page.h"
 #include "vm/vm_pageout.h"
 #include "kern/sysctl.h"
+#include "kern/trace.h"
 
 uint32_t vm_superpages = 1;
 SYSCTL_UINT(superpages, "vm/superpages", vm_superpages, 1);
@@ -119,6 +120,7 @@ entry_dontneed(vm_map_t map, vm_map_entry_t e, vm_offset_t from, vm_offset_t to)
 {
 	if (entry_keeps_pages(e))
 		return (KERN_INVALID_ARGUMENT);
+	TRACE(TR_MAP, (uint64_t) "discard", from, to);
 	pmap_remove(map->pmap, from, to);
 	if (entry_hides_writes(e))
 		return (entry_renew(map, from, to));

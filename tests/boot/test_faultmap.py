@@ -3,11 +3,15 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from quire import TREE
+from quire import PROGRAMS, TREE
+
+sys.path.insert(0, str(TREE / "scripts"))
+import pagestates  # noqa: E402
 
 POLICIES = {"single": (4096, 4096, "4K"), "window:16": (256, 4096, "4K"),
             "window:512": (8, 8, "2M"), "whole": (1, 8, "2M")}  # faults, entries, page size
@@ -19,14 +23,18 @@ def faultmap(*words: object) -> subprocess.CompletedProcess[str]:
                           text=True)
 
 
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("faultmap") / "t.json"
+def traced(target: Path, *words: object) -> Path:
     result = subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--trace", str(target),
-                             "--", "/bin/faultbench", *POLICIES], capture_output=True, text=True,
+                             *map(str, words)], capture_output=True, text=True,
                             stdin=subprocess.DEVNULL)
     assert result.returncode == 0, result.stderr
     return target
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return traced(tmp_path_factory.mktemp("faultmap") / "t.json", "--", "/bin/faultbench",
+                  *POLICIES)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +62,59 @@ def test_cells_and_pages_add_up(page: str) -> None:
                  for cell in re.search(r'data-cells="(.*?)"', figure)[1].split(";")]
         assert sum(cell[2] for cell in cells) == 4096
         assert sum(cell[3] for cell in cells) == faults
-        assert sum(map(int, re.findall(r'data-n="(\d+)"', figure))) == 4096
+        assert at_the_end(figure) == {"w2" if size == "2M" else "w4": 4096}
+        assert meanwhile(figure) == {"busy": 4096}
         assert figure.count('data-f="1"') == faults
-        assert ('class="super"' in figure) == (size == "2M")
+
+
+def pages_by_state(figure: str, rest: str) -> dict[str, int]:
+    """How many pages are shown, of rectangles whose end is as `rest'."""
+    found: dict[str, int] = {}
+    shown = rf'<rect class="(\w+)"[^>]*data-t="[^"]*"{rest} data-n="(\d+)"'
+    for state, n in re.findall(shown, figure):
+        found[state] = found.get(state, 0) + int(n)
+    return found
+
+
+def at_the_end(figure: str) -> dict[str, int]:
+    return pages_by_state(figure, "")
+
+
+def meanwhile(figure: str) -> dict[str, int]:
+    return pages_by_state(figure, ' data-u="[^"]*"')
+
+
+def drawn(target: Path, program: str, *words: str) -> list[str]:
+    """The figures of what the program did with VRAM."""
+    trace = traced(target, "--add", PROGRAMS / program, "--", f"/bin/{program}", *words)
+    page = target.with_suffix(".html")
+    assert faultmap(trace, "-o", page).returncode == 0
+    return page.read_text().split("<section>")[1].split("<figure>")[1:]
+
+
+def test_states_with_damage_tracking(tmp_path: Path) -> None:
+    """Read-only until they are written; taking the damage makes them read-only again. Of the last
+    window that was written nothing was taken before the end."""
+    figure, = drawn(tmp_path / "t.json", "fbdamage", "window:16")
+    assert at_the_end(figure) == {"r4": 4096 - 16, "w4": 16}
+    assert meanwhile(figure)["w4"] >= 3 * 16 and meanwhile(figure)["busy"] >= 4096
+
+
+def test_states_of_pages_taken_back(tmp_path: Path) -> None:
+    """A mode change takes all; 64 pages that are locked come back one by one, the rest does not."""
+    whole, part, *_ = drawn(tmp_path / "t.json", "fbmodes")
+    assert at_the_end(whole) == {"gone": 4096 - 64, "w4": 64}
+    assert meanwhile(whole)["w2"] >= 2 * 4096 and meanwhile(whole)["gone"] >= 4096
+    assert at_the_end(part) == {"r4": 64}
+
+
+def test_a_part_of_a_large_page_breaks_it_up() -> None:
+    whole = (1.0, 0, 1024, pagestates.enter(True, True))
+    spans = pagestates.spans(1024, 0, [whole, (2.0, 5, 1, pagestates.READ_ONLY)])
+    assert [span[:3] for span in spans if span[4] is None] == [
+        ("w4", 0, 5), ("r4", 5, 1), ("w4", 6, 506), ("w2", 512, 512)]
+    spans = pagestates.spans(1024, 0, [whole, (2.0, 512, 512, pagestates.REVOKE)])
+    assert [span[:3] for span in spans if span[4] is None] == [("w2", 0, 512), ("gone", 512, 512)]
 
 
 def test_the_demo_counts_as_its_trace_does(tmp_path: Path) -> None:
@@ -148,5 +206,5 @@ document.body.textContent = said.join("\\n");
     said = re.search(r"<body>(.*)</body>", done.stdout, re.S)[1].splitlines()
     assert "pages 0 to 63: 1 fault, 64 pages brought in" in said[0]
     assert "pages 0 to 63: 0 faults, 0 pages brought in" in said[1]
-    assert "1 fault, 4,096 of 4,096 pages brought in" in said[2]
-    assert "0 faults, 0 of 4,096 pages brought in" in said[3]
+    assert "1 fault; of 4,096 pages: 4,096 pages mapped writable, 2M" in said[2]
+    assert "1 fault; of 4,096 pages: no page is there" in said[3]

@@ -151,8 +151,9 @@ def test_faults_on_two_cpus(tmp_path: Path) -> None:
     for pid, row in zip((2, 3), counted):
         vram = next(e["args"] for e in events if e["pid"] == pid and e["name"] == "map insert"
                     and int(e["args"]["end"], 16) - int(e["args"]["start"], 16) == VRAM)
+        start, end = int(vram["start"], 16), int(vram["end"], 16)
         faults = [e for e in events if e["ph"] == "B" and e["pid"] == pid and e["cat"] == "fault"
-                  and int(vram["start"], 16) <= int(e["args"]["address"], 16) < int(vram["end"], 16)]
+                  and start <= int(e["args"]["address"], 16) < end]
         assert len(faults) == int(row[2]) + int(row[3])
     sizes = {e["args"].get("size", "4K") for e in events if e.get("cat") == "enter"}
     assert sizes == {"4K"}  # what one CPU stores is not taken for the other's
