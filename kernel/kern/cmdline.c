@@ -10,7 +10,7 @@
 /* Whoever reads an option with cmdline_get names it here. */
 static const char *const known[] = {"loglevel",       "fb.populate", "fb.mode",      "fb.damage",
 				    "aslr",           "testdev",     "console.size", "trace",
-				    "trace.syscalls", "maxcpus",     "jitter"};
+				    "trace.syscalls", "maxcpus",     "jitter",       "memview"};
 
 static char text[BOOT_CMDLINE_MAX]; /* the words, decoded, each with its NUL */
 static char *words[MAX_WORDS + 1]; /* options, then arguments, then NULL */

@@ -32,6 +32,7 @@ class Fault:
     thread: int = 0
     va: int = 0
     fs: int = 0  # its struct faultstate
+    counts: dict[str, int] = field(default_factory=dict)  # at the last stop
     log: list[str] = field(default_factory=list)
 
     def state(self) -> gdb.Value:
@@ -100,7 +101,9 @@ def say_trap(fault: Fault) -> list[str]:
     if not number(frame["tf_cs"]) & 3:
         who = f"the kernel, for {who},"
     why = "the page's rights forbid it" if error & 1 else "no entry maps the page"
+    e = vmcmds.find_entry(vmcmds.vm_map_of(p.dereference()), fault.va)
     return [f"{who} {kind}s {fault.va:#x} at rip {number(frame['tf_rip']):#x}: {why}",
+            f"in {vmcmds.entry_line(e)}" if e is not None else "in no entry of its map",
             "next: vm_fault looks the address up in the map"]
 
 
@@ -182,25 +185,25 @@ def say_getpages(fault: Fault) -> list[str]:
 
 
 def say_enter(fault: Fault) -> list[str]:
-    before = kmem.count("v_pte_writes")
-    return [f"into the page tables ({before} entries stored since boot)",
+    return ["into the page tables",
             "next: done (`pt diff' then shows the entries)"]
 
 
 def say_copy(fault: Fault) -> list[str]:
     fs = fault.state()
     if number(fs["object"]) == number(fs["at"]["object"]):
-        return ["the page is in the first object: nothing to copy"]
-    if not number(fs["fault_type"]) & 2:
-        return ["a read: the page behind can be shared, read-only"]
-    return ["a write to a page behind the first object: it gets a copy of its own"]
+        says = "the page is in the first object: nothing to copy"
+    elif not number(fs["fault_type"]) & 2:
+        says = "a read: the page behind can be shared, read-only"
+    else:
+        says = "a write to a page behind the first object: it gets a copy of its own"
+    return [says, "next: enter it"]
 
 
 def say_done(fault: Fault) -> list[str]:
     lines = pagetable.differences()
-    writes = kmem.count("v_pte_writes")
     return ["resolved"] + (lines or ["no entry of this address space changed"]) + [
-        f"{writes} entries stored since boot", "next: IRET, and the instruction runs again"]
+        "next: IRET, and the instruction runs again"]
 
 
 def say_failed(fault: Fault) -> list[str]:
@@ -265,10 +268,19 @@ def same_fault(stage: Stage) -> bool:
             and not (stage.name == "enter" and current.log[-1].startswith("enter:")))
 
 
+def changes() -> list[str]:
+    """Which counts of the VM are not what they were at the last stop."""
+    before, current.counts = current.counts, kmem.counts()
+    moved = [f"{name} {(now - before[name] + 2**63) % 2**64 - 2**63:+}"
+             for name, now in current.counts.items() if now != before[name]]
+    return [f"changed: {', '.join(moved)}"] if moved else []
+
+
 def report(stage: Stage) -> None:
     if stage.name not in ("trap", "done", "failed"):
         current.fs = find_state() or current.fs
     lines = stage.says(current)
+    lines[-1:-1] = changes()
     current.log.append(f"{stage.name}: {lines[0]}")
     print(f"── {stage.name} " + "─" * max(3, 60 - len(stage.name)))
     for line in lines:
@@ -321,6 +333,7 @@ def fault_next(args: list[str]) -> None:
     current.va = fault_address()
     current.fs = 0
     current.log = []
+    current.counts = kmem.counts()
     pagetable.snapshot.take()
     report(stage)
 

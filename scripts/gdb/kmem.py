@@ -33,11 +33,13 @@ def evaluate(text: str) -> gdb.Value:
     return value
 
 
-def count(field: str) -> int:
-    """A count of vm/vm_counters.h: each CPU has a copy, which are added up."""
-    cpus = int(evaluate("sizeof(pcpus) / sizeof(pcpus[0])"))
-    return (int(evaluate(f"vm_cnt.{field}"))
-            + sum(int(evaluate(f"pcpus[{i}].pc_cnt.{field}")) for i in range(cpus))) % 2**64
+def counts() -> dict[str, int]:
+    """The counts of vm/vm_counters.h: each CPU has a copy, which are added up."""
+    copies = [evaluate("vm_cnt")] + [evaluate(f"pcpus[{i}].pc_cnt")
+                                     for i in range(int(evaluate("cpus_running")))]
+    columns = zip(*(words(read(number(copy.address), copy.type.sizeof)) for copy in copies))
+    names = [field.name.removeprefix("v_") for field in copies[0].type.fields()]
+    return {name: sum(column) % 2**64 for name, column in zip(names, columns)}
 
 
 def address(text: str) -> int:
@@ -237,8 +239,9 @@ class Command(gdb.Command):
     def invoke(self, text: str, from_tty: bool) -> None:
         self.dont_repeat()
         try:
-            check_kernel()
-            self.run(text.split())
+            with gdb.with_parameter("may-call-functions", False):  # not by an argument either
+                check_kernel()
+                self.run(text.split())
         except Problem as problem:
             raise gdb.GdbError(f"{self.name}: {problem}") from None
         except (gdb.error, gdb.MemoryError) as error:

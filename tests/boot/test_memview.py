@@ -1,16 +1,20 @@
 """The live view of memory: what is mapped is on the screen, at once and where it belongs; off it is
 not there."""
 
+import re
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Iterator
 
 import pytest
+from gdbs import Debugged
 from keyboard import Keyboard
 from quire import PANICKED, Picture, boot, read_png
 
 VIEW = ["--append", "memview"]
+VIEW_FILES = ("memview.c", "memview_scan.c", "memview_draw.c")
 PAGES = 3072  # of VRAM, less the view's own part
 # Where drivers/memview_scan.c draws, and in which colours.
 VRAM_LEFT, VRAM_TOP, VRAM_WIDE, VRAM_CELL = 8, 560, 128, 4
@@ -104,9 +108,23 @@ def test_without_the_option_there_is_none(machine: Keyboard) -> None:
     assert not is_view(machine.screen())
 
 
+@pytest.mark.skipif(not shutil.which("gdb"), reason="gdb is not installed")
+def test_off_it_costs_nothing() -> None:
+    """In a run with 4,096 faults none of its functions is called, but for the two that look, at
+    start-up, whether it is wanted."""
+    called = []
+    with Debugged("/bin/faultbench", "single") as gdb:
+        for file in VIEW_FILES:
+            assert "Breakpoint" in gdb(f"rbreak drivers/{file}:.")
+        while "closed" not in (stop := gdb("continue")):
+            called += re.findall(r"^Breakpoint \d+, (\w+)", stop, re.M)
+    assert called == ["memview_reserve", "memview_probe"]
+
+
 def test_it_takes_its_part_of_vram_and_no_more() -> None:
     assert "4096 pages" in boot("fbhold").out
-    assert f"{PAGES} pages" in boot("fbhold", options=VIEW).out
+    viewed = boot("fbhold", options=VIEW).out
+    assert f"{PAGES} pages" in viewed and "unknown option" not in viewed
     assert "memview" not in boot("/bin/ps").out
 
 
