@@ -1,6 +1,7 @@
 "use strict";
 const time = us => us >= 1e6 ? `${(us / 1e6).toPrecision(3)} s` :
-  us >= 1000 ? `${(us / 1000).toPrecision(3)} ms` : `${us.toPrecision(3)} µs`;
+  us >= 1000 ? `${(us / 1000).toPrecision(3)} ms` :
+  us >= 1 || us === 0 ? `${us.toPrecision(3)} µs` : `${(us * 1000).toPrecision(3)} ns`;
 const many = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
 /* The arrow keys go over the heat map. */

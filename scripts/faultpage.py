@@ -30,7 +30,9 @@ def plural(n: int, what: str) -> str:
 def time_text(us: float) -> str:
     if us >= 1e6:
         return f"{us / 1e6:.3g} s"
-    return f"{us / 1000:.3g} ms" if us >= 1000 else f"{us:.3g} µs"
+    if us >= 1000:
+        return f"{us / 1000:.3g} ms"
+    return f"{us:.3g} µs" if us >= 1 else f"{us * 1000:.3g} ns"
 
 
 def size_text(pages: int) -> str:
@@ -193,9 +195,11 @@ def state_map(facts: Facts) -> str:
             for x, y, w, h in pieces(at, n, columns):
                 rect(state, x, y, w, h, f'{times} data-n="{w * h}"')
             at += n
-    for fault in m.faults:  # a small mark; the state shows around it
+    size = 0.6 if 64 * len(m.faults) > m.pages else 1.6  # of a mark; the state shows around it
+    for fault in m.faults:
         if 0 <= fault.page < m.pages:
-            rect("own", fault.page % columns + 0.2, fault.page // columns + 0.2, 0.6, 0.6,
+            rect("own", fault.page % columns + (1 - size) / 2,
+                 fault.page // columns + (1 - size) / 2, size, size,
                  f'data-t="{part(fault.begin)}" data-f="1"')
     return (f'<g class="state" data-span="{facts.span}" data-pages="{m.pages}">'
             + "".join(out) + "</g>"
