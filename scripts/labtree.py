@@ -188,7 +188,7 @@ def is_kept_back(name: str, lab: Lab) -> bool:
     own = f"tests/labs/{lab.name}/"
     if name in lab.withheld or name.startswith(own + "plant/"):
         return True
-    if name.startswith(own) and not lab.is_hidden:
+    if name.startswith((own, "tests/labs/shared/")) and not lab.is_hidden:
         return False
     return any(name == back or back.endswith("/") and name.startswith(back) for back in KEPT_BACK)
 

@@ -12,6 +12,7 @@ except ImportError:  # before Python 3.11
 
 TREE = Path(__file__).resolve().parents[2]
 LABS = TREE / "tests/labs"
+SHARED = LABS / "shared"  # programs of more than one lab
 KINDS = ("host", "boot", "output")
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
 
@@ -37,6 +38,12 @@ class Test:
     output: str | None = None  # what an "output" test must print
     visibility: str = "visible"
     is_given: bool = True  # students have its source
+
+    @property
+    def program(self) -> Path:
+        """The source of a boot test."""
+        own = self.folder / f"{self.id}.c"
+        return own if own.is_file() else SHARED / own.name
 
 
 @dataclass(frozen=True)

@@ -244,7 +244,7 @@ PROGRAM_FLAGS = ["-static", "-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Wer
 
 def program(test: Test) -> Path:
     """The program of a boot test, linked with tests/grade/verdict.c; made once for each content."""
-    sources = [test.folder / f"{test.id}.c", TREE / "tests/grade/verdict.c"]
+    sources = [test.program, TREE / "tests/grade/verdict.c"]
     library = sorted((TREE / "user/lib").glob("*.c"))
     read = sources + library + sorted(test.folder.glob("*.h")) + sorted(
         (TREE / "user/lib").glob("*.h"))

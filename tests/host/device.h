@@ -10,10 +10,6 @@
 #ifndef NPAGES
 #define NPAGES 16ul
 #endif
-#define VA 0x40000000ul
-#define R  VM_PROT_READ
-#define W  VM_PROT_WRITE
-#define RW VM_PROT_RW
 
 struct device {
 	vm_object_t object; /* with a reference of the test's */
@@ -54,6 +50,14 @@ int device_touch(struct space *s, vm_pindex_t i, vm_prot_t access);
 vm_prot_t device_prot(struct space *s, vm_pindex_t i);
 /* The resident page at index i, or NULL. */
 vm_page_t device_page(vm_pindex_t i);
+/* The driver changes what it would answer, then takes back what it has given; in a thread, that is
+ * not run yet, for all pages. */
+void device_renew(vm_pindex_t start, vm_pindex_t end);
+struct thread *device_renew_in_thread(void);
+/* The same while a fault of page 3 is in its call, which has not made its pages, or which has; then
+ * the revocation waits. The fault starts over and finds what is new. */
+void device_renew_before_its_pages(struct space *s);
+void device_renew_with_its_pages(struct space *s);
 /* Every page mapped shows the frame that it should. */
 void device_check(struct space *s);
 

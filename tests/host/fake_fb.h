@@ -9,11 +9,14 @@
 #include "kern/main.h"
 #include "kern/sysctl.h"
 
-#define VA     0x40000000ul
 #define NPAGES 4096ul /* of VRAM */
-#define R      VM_PROT_READ
-#define W      VM_PROT_WRITE
-#define RW     VM_PROT_RW
+
+/* What frame i of VRAM begins with. */
+static inline uint64_t *
+frame(vm_pindex_t i)
+{
+	return ((uint64_t *)(fake_vram + ptoa(i)));
+}
 
 struct fb_softc fb;
 static const struct fb_backend backend = {
@@ -41,6 +44,29 @@ fb_wait_shown(bool intr)
 {
 	(void)intr;
 	return (wait_hook != NULL ? wait_hook() : 0);
+}
+
+/* A wait_hook: text goes from the front, unless the wait ends with an error. waited_for must not be
+ * locked meanwhile. */
+static int waits, wait_error;
+static vm_object_t waited_for;
+
+static inline int
+wait_a_moment(void)
+{
+	T_OK(!rw_wowned(&waited_for->lock));
+	waits++;
+	fb.hidden = wait_error != 0;
+	return (wait_error);
+}
+
+/* What a thread does with a page. */
+static inline void
+busy_for_a_while(void *page)
+{
+	T_OK(vm_page_tryxbusy(page));
+	rw_sleep(page, NULL, 0, 5000000);
+	vm_page_xunbusy(page);
 }
 
 const char *

@@ -24,6 +24,12 @@ struct host_test {
 int host_main(int argc, char **argv, const char *group, const struct host_test *tests, size_t n,
 	      size_t frames);
 
+/* Where most tests map, and what with. */
+#define VA 0x40000000ul
+#define R  VM_PROT_READ
+#define W  VM_PROT_WRITE
+#define RW VM_PROT_RW
+
 #define T_FAIL(...) fake_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define T_OK(cond)                                   \
 	do {                                         \

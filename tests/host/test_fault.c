@@ -8,9 +8,6 @@
 #include <stdlib.h>
 
 #define FRAMES 2048
-#define VA     0x40000000ul
-#define RW     VM_PROT_RW
-#define R      VM_PROT_READ
 
 static uint64_t faults0, soft0, zfod0, cow0, pager0;
 

@@ -38,7 +38,7 @@ check_table(const char *policy, uint64_t faults)
 	T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), NPAGES);
 	T_EQ(vm_cnt.v_pte_writes - writes, NPAGES);
 	for (uint64_t i = 0; i < NPAGES; i++)
-		T_EQ(*(uint64_t *)(fake_vram + ptoa(i)), i * 3);
+		T_EQ(*frame(i), i * 3);
 	teardown(s);
 	T_EQ(holds, 0);
 }
@@ -132,7 +132,7 @@ test_Y1_small_entry_makes_only_its_pages(void)
 	T_EQ(object->resident_page_count, 5);
 	T_EQ(fake_mapped(&s->pmap, VA, VA + FAKE_VRAM_SIZE), 5);
 	T_EQ(vm_cnt.v_populate_clipped, 0);
-	T_EQ(*(uint64_t *)(fake_vram + ptoa(102)), 5);
+	T_EQ(*frame(102), 5);
 	teardown(s);
 }
 
@@ -209,7 +209,7 @@ test_P9_memory_shortage(void)
 			fake_kmem_fail(0);
 			T_EQ(vm_cnt.v_busied, 0);
 			for (uint64_t i = 0; i < NPAGES; i += 97)
-				T_EQ(*(uint64_t *)(fake_vram + ptoa(i)), i);
+				T_EQ(*frame(i), i);
 			teardown(s);
 		}
 	}
@@ -681,20 +681,12 @@ test_P9_short_of_memory_in_front_of_the_page(void)
 		space_write(s, VA + ptoa(900), nth);
 		fake_kmem_fail(0);
 		T_EQ(vm_cnt.v_busied, 0);
-		T_EQ(*(uint64_t *)(fake_vram + ptoa(1000)), nth);
+		T_EQ(*frame(1000), nth);
 		teardown(s);
 	}
 }
 
 /* --- two faults with overlapping ranges --- */
-
-static void
-busy_for_a_while(void *arg)
-{
-	T_OK(vm_page_tryxbusy(arg));
-	rw_sleep(arg, NULL, 0, 5000000);
-	vm_page_xunbusy(arg);
-}
 
 static void
 touch_job(void *arg)

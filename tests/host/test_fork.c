@@ -7,9 +7,6 @@
 #include "kern/kmalloc.h"
 
 #define FRAMES 4096
-#define VA     0x40000000ul
-#define RW     VM_PROT_RW
-#define R      VM_PROT_READ
 #define COW    (MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY)
 
 static struct space *

@@ -5,10 +5,7 @@
 #include "harness.h"
 #include "vm/vm_pageout.h"
 
-#define VA     0x40000000ul
 #define FRAMES 2048
-#define RW     VM_PROT_RW
-#define R      VM_PROT_READ
 
 static const struct vm_map_req anon = {.prot = RW, .max_prot = VM_PROT_ALL};
 

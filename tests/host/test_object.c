@@ -5,7 +5,6 @@
 #include "harness.h"
 
 #define FRAMES 2048
-#define VA     0x40000000ul
 
 static vm_page_t
 add_page(vm_object_t object, vm_pindex_t pindex, uint8_t fill)

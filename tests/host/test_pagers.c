@@ -6,10 +6,6 @@
 #include "kern/sysctl.h"
 
 #define FRAMES 2048
-#define VA     0x40000000ul
-#define RW     VM_PROT_RW
-#define R      VM_PROT_READ
-#define W      VM_PROT_WRITE
 #define COW    (MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY)
 #define NPAGES 64ul
 

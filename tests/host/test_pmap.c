@@ -14,10 +14,7 @@
 #define FRAMES  4096
 #define SP      VM_SUPERPAGE_PAGES
 #define SP_SIZE ptoa(SP)
-#define R       VM_PROT_READ
-#define W       VM_PROT_WRITE
 #define X       VM_PROT_EXECUTE
-#define RW      VM_PROT_RW
 #define WIRED   PMAP_ENTER_WIRED
 #define NOSUPER PMAP_ENTER_NOSUPER
 #define PLENTY  UINT64_MAX

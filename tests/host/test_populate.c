@@ -10,10 +10,6 @@
 #include <stdlib.h>
 
 #define FRAMES 2048
-#define VA     0x40000000ul
-#define R      VM_PROT_READ
-#define W      VM_PROT_WRITE
-#define RW     VM_PROT_RW
 #define NPAGES 16ul
 
 /* What a pager does wrong about the page at `at`, or about the range. */

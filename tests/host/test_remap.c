@@ -6,10 +6,7 @@
 #include "kern/kmalloc.h"
 
 #define FRAMES 2048
-#define VA     0x40000000ul
 #define FAR    0x50000000ul
-#define RW     VM_PROT_RW
-#define R      VM_PROT_READ
 #define COW    (MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY)
 
 static int

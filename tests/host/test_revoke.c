@@ -16,20 +16,6 @@ setup(void)
 	return (device_setup(OBJT_MGTDEVICE, false));
 }
 
-/* The driver changes what it would answer, then takes back what it has given. */
-static void
-new_frames(vm_pindex_t start, vm_pindex_t end)
-{
-	dev.shift += NPAGES;
-	T_EQ(cdev_pager_revoke(dev.object, start, end), 0);
-}
-
-static void
-revoke_all(void *arg __unused)
-{
-	new_frames(0, NPAGES);
-}
-
 /* --- R1: which pages go, and when ------------------------------------------------------------- */
 
 static void
@@ -40,7 +26,7 @@ test_R1_next_touch_finds_the_new_pages(void)
 	device_map(s2, VA, 0, NPAGES, R, 0);
 	T_EQ(device_touch(s, 3, W), KERN_SUCCESS);
 	T_EQ(device_touch(s2, 3, R), KERN_SUCCESS);
-	new_frames(0, NPAGES);
+	device_renew(0, NPAGES);
 	T_EQ(fake_pmap.mappings, 0);
 	T_EQ(dev.object->resident_page_count, 0);
 	T_EQ(device_touch(s, 4, W), KERN_SUCCESS);
@@ -95,7 +81,7 @@ test_R1_wired_in_two_maps(void)
 	T_EQ(vm_map_wire(&s->map, VA, VA + ptoa(4)), KERN_SUCCESS);
 	T_EQ(vm_map_wire(&s2->map, VA, VA + ptoa(4)), KERN_SUCCESS);
 	T_EQ(device_page(2)->wire_count, 2);
-	new_frames(0, NPAGES);
+	device_renew(0, NPAGES);
 	T_EQ(fake_pmap.wired, 0);
 	T_EQ(device_touch(s, 2, W), KERN_SUCCESS);
 	T_OK(fake_pte(&s->pmap, VA + ptoa(2), NULL, NULL, &wired) && wired); /* still mlocked */
@@ -117,7 +103,7 @@ test_R1_unmapped_while_wired_and_revoked(void)
 	struct space *s = setup();
 
 	T_EQ(vm_map_wire(&s->map, VA, VA + ptoa(NPAGES)), KERN_SUCCESS);
-	new_frames(4, 8);
+	device_renew(4, 8);
 	T_EQ(device_touch(s, 5, W), KERN_SUCCESS);
 	device_teardown(s); /* the harness counts */
 }
@@ -151,7 +137,7 @@ test_R1_by_a_thread_that_is_killed(void)
 
 	dev.after = device_nap;
 	device_touch_in_thread(&t, s, 3, W);
-	revoker = fake_spawn("revoker", revoke_all, NULL);
+	revoker = device_renew_in_thread();
 	fake_kill(revoker);
 	fake_run(revoker);
 	T_OK(fake_asleep(revoker));
@@ -216,24 +202,15 @@ test_R2_a_new_object_waits_for_the_destructor(void)
 
 /* --- R3: what is under way starts over -------------------------------------------------------- */
 
-/* The call has decided on its frames, then sleeps; they are taken back before it installs them. */
 static void
 test_R3_revoked_before_the_call_makes_its_pages(void)
 {
 	struct space *s = setup();
 	uint64_t restarts = vm_cnt.v_populate_restarts;
-	struct toucher t;
 
-	dev.before = device_nap;
-	device_touch_in_thread(&t, s, 3, W);
-	new_frames(0, NPAGES); /* nothing to wait for */
-	device_gate_open();
-	fake_join(t.td);
-	T_EQ(t.rv, KERN_SUCCESS);
-	T_EQ(dev.calls, 2);
+	device_renew_before_its_pages(s);
 	T_EQ(vm_cnt.v_populate_restarts, restarts + 1);
 	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(NPAGES)), NPAGES);
-	device_check(s);
 	device_teardown(s);
 }
 
@@ -241,20 +218,8 @@ static void
 test_R3_revoked_after_the_call_made_its_pages(void)
 {
 	struct space *s = setup();
-	struct thread *revoker;
-	struct toucher t;
 
-	dev.after = device_nap;
-	device_touch_in_thread(&t, s, 3, W);
-	revoker = fake_spawn("revoker", revoke_all, NULL);
-	fake_run(revoker);
-	T_OK(fake_asleep(revoker)); /* on a busy page */
-	device_gate_open();
-	fake_join(t.td);
-	fake_join(revoker);
-	T_EQ(t.rv, KERN_SUCCESS);
-	T_EQ(dev.calls, 2);
-	device_check(s);
+	device_renew_with_its_pages(s);
 	device_teardown(s);
 }
 
@@ -338,7 +303,7 @@ test_R3_revoked_during_getpages(void)
 	VM_OBJECT_UNLOCK(dev.object);
 	dev.before = device_nap;
 	device_touch_in_thread(&t, s, 3, W);
-	revoker = fake_spawn("revoker", revoke_all, NULL);
+	revoker = device_renew_in_thread();
 	fake_run(revoker);
 	device_gate_open();
 	fake_join(t.td);
@@ -369,7 +334,7 @@ test_R3_revoked_between_the_call_and_the_relock(void)
 	dev.after = device_nap;
 	device_touch_in_thread(&t, s, 3, W);
 	rw_wlock(&s->map.lock); /* and the timestamp stays */
-	late_revoker = fake_spawn("revoker", revoke_all, NULL);
+	late_revoker = device_renew_in_thread();
 	fake_on_unlock(&dev.object->lock, run_revoker, NULL);
 	device_gate_open();
 	fake_run(t.td);
@@ -674,7 +639,7 @@ stress_thread(void *arg)
 		switch (rng_below(&r, 10)) {
 		case 0:
 			rw_wlock(&driver_lock);
-			new_frames(0, NPAGES);
+			device_renew(0, NPAGES);
 			/* R1, R3: what is mapped now is what the driver would answer now. */
 			VM_OBJECT_WLOCK(dev.object);
 			for (vm_pindex_t j = 0; j < NPAGES; j++) {

@@ -10,10 +10,6 @@
 #define SP      VM_SUPERPAGE_PAGES
 #define NBLOCKS 4ul
 #define NPAGES  (NBLOCKS * SP)
-#define VA      0x40000000ul
-#define R       VM_PROT_READ
-#define W       VM_PROT_WRITE
-#define RW      VM_PROT_RW
 
 static vm_page_t frames; /* of VRAM */
 static vm_pindex_t run_pages = SP; /* how large a superpage the pager asks for */

@@ -5,8 +5,6 @@
 
 #define FRAMES 512
 #define BASE   0x100000ul
-#define R      VM_PROT_READ
-#define RW     VM_PROT_RW
 
 /* --- what the tests share --------------------------------------------------------------------- */
 

@@ -1,25 +1,11 @@
 /*
  * Lab 4: the first touch of anonymous memory, and the second of what is there (kernel/vm/vm_fault.c).
  */
-#include "harness.h"
+#include "lab.h"
 
 #define FRAMES 1024
-#define VA     0x40000000ul
-#define R      VM_PROT_READ
-#define W      VM_PROT_WRITE
-#define RW     VM_PROT_RW
 
 /* --- what the tests share --------------------------------------------------------------------- */
-
-/* Counts since the last mark(). */
-static struct vm_counters then;
-#define SINCE(field) (vm_cnt.field - then.field)
-
-static void
-mark(void)
-{
-	then = vm_cnt;
-}
 
 static struct space *
 anonymous(vm_pindex_t n)
@@ -28,34 +14,6 @@ anonymous(vm_pindex_t n)
 
 	space_map(s, VA, ptoa(n), NULL, 0, RW, VM_PROT_ALL, 0);
 	return (s);
-}
-
-static vm_offset_t
-va(vm_pindex_t i)
-{
-	return (VA + ptoa(i));
-}
-
-static void
-touch(struct space *s, vm_pindex_t i, vm_prot_t access, int want)
-{
-	int rv = fake_touch(&s->map, va(i), access, NULL);
-
-	if (rv != want)
-		T_FAIL("a touch of page %lu answers %d, should be %d", i, rv, want);
-}
-
-static void
-expect(const char *what, uint64_t n, uint64_t want)
-{
-	if (n != want)
-		T_FAIL("%s: %lu, should be %lu", what, n, want);
-}
-
-static vm_object_t
-object_of(struct space *s)
-{
-	return (s->map.header.next->object);
 }
 
 static vm_page_t

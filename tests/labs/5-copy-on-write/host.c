@@ -2,32 +2,12 @@
  * Lab 5: copies, and chains of shadows (kernel/vm/vm_fault.c, vm_object.c). All memory here comes
  * from a file, whose page i holds the words 1000 i + n.
  */
-#include "harness.h"
+#include "lab.h"
 
 #define FRAMES  1024
-#define VA      0x40000000ul
-#define R       VM_PROT_READ
-#define W       VM_PROT_WRITE
-#define RW      VM_PROT_RW
 #define PRIVATE (MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY)
 
 /* --- what the tests share --------------------------------------------------------------------- */
-
-static struct vm_counters then;
-#define SINCE(field) (vm_cnt.field - then.field)
-
-static void
-mark(void)
-{
-	then = vm_cnt;
-}
-
-static void
-expect(const char *what, uint64_t n, uint64_t want)
-{
-	if (n != want)
-		T_FAIL("%s: %lu, should be %lu", what, n, want);
-}
 
 static int
 file_getpage(void *handle, vm_page_t m)
@@ -56,12 +36,6 @@ private_file(vm_pindex_t n)
 
 	space_map(s, VA, ptoa(n), file_open(n), 0, RW, VM_PROT_ALL, PRIVATE);
 	return (s);
-}
-
-static vm_offset_t
-va(vm_pindex_t i)
-{
-	return (VA + ptoa(i));
 }
 
 static void
@@ -98,12 +72,6 @@ fork_of(struct space *s)
 	return (child);
 }
 
-static vm_object_t
-object_of(struct space *s)
-{
-	return (s->map.header.next->object);
-}
-
 static int
 depth(struct space *s)
 {
@@ -115,7 +83,7 @@ depth(struct space *s)
 }
 
 static vm_page_t
-mapped(struct space *s, vm_pindex_t i, vm_prot_t *prot)
+page_at(struct space *s, vm_pindex_t i, vm_prot_t *prot)
 {
 	vm_page_t m = NULL;
 
@@ -130,7 +98,7 @@ wired_pages(struct space *s, vm_pindex_t n)
 	uint64_t wired = 0;
 
 	for (vm_pindex_t i = 0; i < n; i++)
-		wired += mapped(s, i, NULL)->wire_count != 0;
+		wired += page_at(s, i, NULL)->wire_count != 0;
 	return (wired);
 }
 
@@ -175,7 +143,7 @@ read_shares(void)
 
 	put(s, va(0), 1); /* now there is a shadow */
 	see(s, va(3), 3000, "the reader");
-	m = mapped(s, 3, &prot);
+	m = page_at(s, 3, &prot);
 	T_EQ(m->object->type, OBJT_VNODE);
 	T_OK((prot & W) == 0);
 	expect("pages in the first object", object_of(s)->resident_page_count, 1);
@@ -184,7 +152,7 @@ read_shares(void)
 	see(s, va(3), 3000, "the reader");
 	expect("copies for a read", SINCE(v_cow_faults), 0);
 	expect("pages for a read", then.v_free_count - vm_cnt.v_free_count, 0);
-	T_OK(mapped(s, 3, NULL) == m);
+	T_OK(page_at(s, 3, NULL) == m);
 	space_destroy(s);
 }
 
@@ -201,13 +169,13 @@ copy_replaces(void)
 	space_map(other, VA, ptoa(2), file, 0, RW, RW, 0);
 	see(s, va(1), 1000, "the reader");
 	see(other, va(1), 1000, "another");
-	before = mapped(s, 1, NULL);
+	before = page_at(s, 1, NULL);
 	put(s, va(1), 1);
-	after = mapped(s, 1, &prot);
+	after = page_at(s, 1, &prot);
 	T_OK(after != before);
 	T_OK((prot & W) != 0);
 	T_OK(after->dirty && after->valid && !before->dirty);
-	T_OK(mapped(other, 1, NULL) == before);
+	T_OK(page_at(other, 1, NULL) == before);
 	T_OK(after->object == object_of(s) && after->pindex == 1);
 	space_destroy(s);
 	space_destroy(other);
@@ -309,7 +277,7 @@ last_owner(void)
 	vm_page_t m;
 
 	put(parent, va(0), 1);
-	m = mapped(parent, 0, NULL);
+	m = page_at(parent, 0, NULL);
 	child = fork_of(parent);
 	see(child, va(0), 1, "the child");
 	space_destroy(child);
@@ -317,7 +285,7 @@ last_owner(void)
 	put(parent, va(0), 2);
 	expect("copies by the last owner", SINCE(v_cow_faults), 0);
 	expect("objects made for it", SINCE(v_objects), 0);
-	T_OK(mapped(parent, 0, NULL) == m);
+	T_OK(page_at(parent, 0, NULL) == m);
 	space_destroy(parent);
 }
 
@@ -333,7 +301,7 @@ collapse(void)
 	for (vm_pindex_t i = 0; i < NPAGES; i++)
 		want[i] = 1000 * i;
 	put(s, va(7), want[7] = 7);
-	m = mapped(s, 7, NULL);
+	m = page_at(s, 7, NULL);
 	for (vm_pindex_t n = 0; n < 100; n++) { /* the child goes on, the parent ends */
 		child = fork_of(s);
 		put(child, va(n % 6), want[n % 6] = n);
@@ -344,7 +312,7 @@ collapse(void)
 		if (depth(s) > 2)
 			T_FAIL("generation %lu: a chain of %d objects, should be 2", n, depth(s));
 	}
-	T_OK(mapped(s, 7, NULL) == m); /* moved, not copied */
+	T_OK(page_at(s, 7, NULL) == m); /* moved, not copied */
 	expect("pages in the first object", object_of(s)->resident_page_count, 7);
 	space_destroy(s);
 }

@@ -3,52 +3,18 @@
  * destructor).
  */
 #include "fake_fb.h"
+#include "lab.h"
 
 #define FRAMES  1024
-#define PRIVATE 0x80000000ul
+#define PRIVATE 0x40000ul /* the first page of another mapping */
 
 /* --- what the tests share --------------------------------------------------------------------- */
-
-static vm_offset_t
-va(vm_pindex_t i)
-{
-	return (VA + ptoa(i));
-}
-
-static uint64_t *
-frame(vm_pindex_t i)
-{
-	return ((uint64_t *)(fake_vram + ptoa(i)));
-}
-
-static vm_object_t
-object_of(struct space *s)
-{
-	return (s->map.header.next->object);
-}
-
-static void
-touch(struct space *s, vm_offset_t at, vm_prot_t access, int want)
-{
-	int rv = fake_touch(&s->map, at, access, NULL);
-
-	if (rv != want)
-		T_FAIL("a touch of page %lu answers %d, should be %d", atop(at & 0xfffffff), rv,
-		       want);
-}
 
 static void
 write_page(struct space *s, vm_pindex_t i, uint64_t value)
 {
-	touch(s, va(i), W, KERN_SUCCESS);
+	touch(s, i, W, KERN_SUCCESS);
 	space_write(s, va(i), value);
-}
-
-static void
-expect(const char *what, uint64_t n, uint64_t want)
-{
-	if (n != want)
-		T_FAIL("%s: %lu, should be %lu", what, n, want);
 }
 
 /* --- the tests -------------------------------------------------------------------------------- */
@@ -69,7 +35,7 @@ shows_the_frames(void)
 		if (*frame(i) != 100 + i)
 			T_FAIL("page %lu of the mapping is not frame %lu: the frame has %lu", i, i,
 			       *frame(i));
-	touch(s, va(300), R, KERN_SUCCESS);
+	touch(s, 300, R, KERN_SUCCESS);
 	expect("what frame 300 shows", space_read(s, va(300)), 42);
 	write_page(s, NPAGES - 1, 9);
 	expect("the last frame", *frame(NPAGES - 1), 9);
@@ -107,16 +73,16 @@ static void private(void)
 		*frame(9) = 17;
 		*frame(10) = 0;
 		vm_object_reference(object_of(s));
-		space_map(s, PRIVATE, ptoa(8), object_of(s), ptoa(8), RW, VM_PROT_ALL,
+		space_map(s, va(PRIVATE), ptoa(8), object_of(s), ptoa(8), RW, VM_PROT_ALL,
 			  MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY);
-		touch(s, PRIVATE + ptoa(2), W, KERN_SUCCESS); /* through a shadow from now on */
-		space_write(s, PRIVATE + ptoa(2), 19);
-		touch(s, PRIVATE + ptoa(1), R, KERN_SUCCESS);
-		expect("what a private mapping shows", space_read(s, PRIVATE + ptoa(1)), 17);
-		space_write(s, PRIVATE + ptoa(1), 18);
+		touch(s, PRIVATE + 2, W, KERN_SUCCESS); /* through a shadow from now on */
+		space_write(s, va(PRIVATE + 2), 19);
+		touch(s, PRIVATE + 1, R, KERN_SUCCESS);
+		expect("what a private mapping shows", space_read(s, va(PRIVATE + 1)), 17);
+		space_write(s, va(PRIVATE + 1), 18);
 		expect("frame 9", *frame(9), 17);
 		expect("frame 10", *frame(10), 0);
-		expect("the copy", space_read(s, PRIVATE + ptoa(1)), 18);
+		expect("the copy", space_read(s, va(PRIVATE + 1)), 18);
 		teardown(s);
 	}
 }
@@ -177,7 +143,7 @@ misplaced(void)
 	m->valid = true;
 	vm_page_xunbusy(m);
 	VM_OBJECT_UNLOCK(elsewhere);
-	touch(s, va(5), W, KERN_FAILURE);
+	touch(s, 5, W, KERN_FAILURE);
 	T_OK(m->object == elsewhere && m->pindex == 2 && !vm_page_busied(m));
 	expect("pages of RAM in use", free_before - vm_cnt.v_free_count, 0);
 	expect("pages still busy", vm_cnt.v_busied, 0);
@@ -190,18 +156,6 @@ misplaced(void)
 	expect("frame 5", *frame(5), 5);
 	vm_object_free(elsewhere);
 	teardown(s);
-}
-
-static int waits, wait_error;
-static vm_object_t waited_for;
-
-static int
-wait_a_moment(void)
-{
-	T_OK(!rw_wowned(&waited_for->lock));
-	waits++;
-	fb.hidden = wait_error != 0;
-	return (wait_error);
 }
 
 static void
@@ -218,7 +172,7 @@ waits_for_the_screen(void)
 	expect("waits while text is in front", waits, 1);
 	fb.hidden = true;
 	wait_error = EINTR; /* killed */
-	touch(s, va(3), W, KERN_FAILURE);
+	touch(s, 3, W, KERN_FAILURE);
 	expect("waits until it was killed", waits, 2);
 	expect("pages in the object", object_of(s)->resident_page_count, 2);
 	fb.hidden = false;
@@ -234,7 +188,7 @@ console_off(void)
 
 	expect("holds with VRAM mapped", (uint64_t)holds, 1);
 	vm_object_reference(object_of(s));
-	space_map(s, PRIVATE, ptoa(8), object_of(s), 0, RW, RW, 0);
+	space_map(s, va(PRIVATE), ptoa(8), object_of(s), 0, RW, RW, 0);
 	expect("holds with VRAM mapped twice", (uint64_t)holds, 1);
 	space_unmap(s, VA, FAKE_VRAM_SIZE);
 	expect("holds with a mapping left", (uint64_t)holds, 1);

@@ -2,61 +2,11 @@
  * Lab 7: how much of VRAM one fault brings in (drivers/fb_pager.c: policy_range, fb_pg_populate).
  */
 #include "fake_fb.h"
+#include "lab.h"
 
 #define FRAMES 1024
 
 /* --- what the tests share --------------------------------------------------------------------- */
-
-static vm_offset_t
-va(vm_pindex_t i)
-{
-	return (VA + ptoa(i));
-}
-
-static uint64_t *
-frame(vm_pindex_t i)
-{
-	return ((uint64_t *)(fake_vram + ptoa(i)));
-}
-
-static vm_object_t
-object_of(struct space *s)
-{
-	return (s->map.header.next->object);
-}
-
-static void
-expect(const char *what, uint64_t n, uint64_t want)
-{
-	if (n != want)
-		T_FAIL("%s: %lu, should be %lu", what, n, want);
-}
-
-static void
-touch(struct space *s, vm_pindex_t i, vm_prot_t access, int want)
-{
-	int rv = fake_touch(&s->map, va(i), access, NULL);
-
-	if (rv != want)
-		T_FAIL("a touch of page %lu answers %d, should be %d", i, rv, want);
-}
-
-static uint64_t
-mapped(struct space *s, vm_pindex_t first, vm_pindex_t n)
-{
-	return (fake_mapped(&s->pmap, va(first), va(first + n)));
-}
-
-/* Counts since the last mark(). */
-static struct vm_counters then;
-#define SINCE(field) (vm_cnt.field - then.field)
-
-static void
-mark(void)
-{
-	then = vm_cnt;
-	fake_majflt = fake_minflt = 0;
-}
 
 /* Write each of n pages; then each frame has what its page was given. */
 static void
@@ -194,14 +144,6 @@ hint(void)
 /* --- the contract ----------------------------------------------------------------------------- */
 
 static void
-busy_for_a_while(void *arg)
-{
-	T_OK(vm_page_tryxbusy(arg));
-	rw_sleep(arg, NULL, 0, 5000000);
-	vm_page_xunbusy(arg);
-}
-
-static void
 touch_page_3(void *arg)
 {
 	touch(arg, 3, W, KERN_SUCCESS);
@@ -259,18 +201,6 @@ shortage(void)
 		T_FAIL("short of memory behind the page asked for, the range never ends earlier");
 	if (short_in_front == 0)
 		T_FAIL("short of memory in front of it, no fault ever starts over");
-}
-
-static int waits, wait_error;
-static vm_object_t waited_for;
-
-static int
-wait_a_moment(void)
-{
-	T_OK(!rw_wowned(&waited_for->lock));
-	waits++;
-	fb.hidden = wait_error != 0;
-	return (wait_error);
 }
 
 static void

@@ -3,32 +3,11 @@
  * and breaks it where a test wants it to.
  */
 #include "device.h"
+#include "lab.h"
 
 #define FRAMES 1024
 
 /* --- what the tests share --------------------------------------------------------------------- */
-
-static void
-expect(const char *what, uint64_t n, uint64_t want)
-{
-	if (n != want)
-		T_FAIL("%s: %lu, should be %lu", what, n, want);
-}
-
-static void
-touch(struct space *s, vm_pindex_t i, vm_prot_t access, int want)
-{
-	int rv = device_touch(s, i, access);
-
-	if (rv != want)
-		T_FAIL("a touch of page %lu answers %d, should be %d", i, rv, want);
-}
-
-static uint64_t
-mapped(struct space *s, vm_pindex_t first, vm_pindex_t n)
-{
-	return (fake_mapped(&s->pmap, VA + ptoa(first), VA + ptoa(first + n)));
-}
 
 /* Wirings of the device's pages, which the machine's counts leave out. */
 static uint64_t

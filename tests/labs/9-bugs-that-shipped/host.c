@@ -2,15 +2,9 @@
  * Lab 9: each of the four defects by what a user of the memory sees of it.
  */
 #include "device.h"
+#include "lab.h"
 
 #define FRAMES 1024
-
-static void
-expect(const char *what, uint64_t n, uint64_t want)
-{
-	if (n != want)
-		T_FAIL("%s: %lu, should be %lu", what, n, want);
-}
 
 /* Pages first to last are installed, whatever the hint was, and that is answered. */
 static vm_pindex_t make_first, make_last;
