@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from quire import TREE
 sys.path.insert(0, str(TREE / "scripts"))
 import labtree  # noqa: E402
 import mutant  # noqa: E402
+import grading.lab  # noqa: E402
+from grading import sandbox  # noqa: E402
 
 LABS = labtree.all_labs()
 QUICK = (2,)
@@ -48,6 +51,27 @@ def test_description(lab: labtree.Lab) -> None:
         lines, edits = mutant.read(path)
         assert mutant.mutated(TREE / dict(lines)["file"], edits), path.name
         assert {value for key, value in lines if key == "fails"} <= set(lab.tests), path.name
+
+
+@EVERY
+def test_solution_on_the_host(lab: labtree.Lab) -> None:
+    done = subprocess.run(["make", "-s", "-C", "tests/host", f"LAB={lab.number}", "lab-test"],
+                          cwd=TREE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+@EVERY
+def test_gradescope_has_what_it_runs(lab: labtree.Lab, tmp_path: Path) -> None:
+    """The zip has the source of each test, and no wrong or other solution."""
+    packed = tmp_path / "lab.zip"
+    done = subprocess.run([TREE / "scripts/gradescope", str(lab.number), packed],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = set(zipfile.ZipFile(packed).namelist())
+    for test in grading.lab.find(lab.name, None).tests:
+        source = sandbox.host_source(test) if test.kind == "host" else test.program
+        assert f"quire/{source.relative_to(TREE)}" in names
+    assert not [name for name in names if name.startswith("quire/tests/labs/mutants")]
 
 
 def test_every_mutant_is_of_a_lab() -> None:

@@ -28,6 +28,7 @@ table(void)
 static void
 setup(void)
 {
+	mtx_init(&pmap.pm_mtx, "pmap", LR_PMAP);
 	pmap.pm_pml4 = table();
 }
 

@@ -10,20 +10,6 @@ setup(void)
 	return (device_setup(OBJT_MGTDEVICE, false));
 }
 
-/* The driver changes what it would answer, then takes back what it has given. */
-static void
-new_frames(vm_pindex_t start, vm_pindex_t end)
-{
-	dev.shift += NPAGES;
-	T_EQ(cdev_pager_revoke(dev.object, start, end), 0);
-}
-
-static void
-revoke_all(void *arg __unused)
-{
-	new_frames(0, NPAGES);
-}
-
 static void
 revoke_next_touch(void)
 {
@@ -32,7 +18,7 @@ revoke_next_touch(void)
 	device_map(s2, VA, 0, NPAGES, R, 0);
 	T_EQ(device_touch(s, 3, W), KERN_SUCCESS);
 	T_EQ(device_touch(s2, 3, R), KERN_SUCCESS);
-	new_frames(0, NPAGES);
+	device_renew(0, NPAGES);
 	T_EQ(fake_mapped(&s->pmap, VA, VA + ptoa(NPAGES)), 0);
 	T_EQ(fake_mapped(&s2->pmap, VA, VA + ptoa(NPAGES)), 0);
 	T_EQ(dev.object->resident_page_count, 0);
@@ -66,50 +52,16 @@ revoke_range(void)
 	device_teardown(s);
 }
 
-/* The call has chosen its pages and sleeps; they are in the object already, or not. */
-static void
-revoke_before_they_are_there(void)
-{
-	struct space *s = setup();
-	struct toucher t;
-
-	dev.before = device_nap;
-	device_touch_in_thread(&t, s, 3, W);
-	new_frames(0, NPAGES);
-	device_gate_open();
-	fake_join(t.td);
-	T_EQ(t.rv, KERN_SUCCESS);
-	T_EQ(dev.calls, 2);
-	device_check(s);
-	device_teardown(s);
-}
-
-static void
-revoke_with_them_there(void)
-{
-	struct space *s = setup();
-	struct thread *revoker;
-	struct toucher t;
-
-	dev.after = device_nap;
-	device_touch_in_thread(&t, s, 3, W);
-	revoker = fake_spawn("revoker", revoke_all, NULL);
-	fake_run(revoker);
-	T_OK(fake_asleep(revoker)); /* on a busy page */
-	device_gate_open();
-	fake_join(t.td);
-	fake_join(revoker);
-	T_EQ(t.rv, KERN_SUCCESS);
-	T_EQ(dev.calls, 2);
-	device_check(s);
-	device_teardown(s);
-}
-
 static void
 revoke_during_call(void)
 {
-	revoke_before_they_are_there();
-	revoke_with_them_there();
+	struct space *s = setup();
+
+	device_renew_before_its_pages(s);
+	device_teardown(s);
+	s = setup();
+	device_renew_with_its_pages(s);
+	device_teardown(s);
 }
 
 static void
@@ -119,7 +71,7 @@ revoke_wired(void)
 
 	T_EQ(vm_map_wire(&s->map, VA, VA + ptoa(4)), KERN_SUCCESS);
 	T_EQ(device_page(2)->wire_count, 1);
-	new_frames(0, NPAGES);
+	device_renew(0, NPAGES);
 	T_EQ(fake_pmap.wired, 0);
 	T_EQ(dev.object->resident_page_count, 0);
 	T_EQ(device_touch(s, 2, W), KERN_SUCCESS);
