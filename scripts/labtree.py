@@ -202,7 +202,10 @@ def make_starter(lab: Lab, target: Path) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(TREE / name, copy, follow_symlinks=False)
         if is_source(name):
-            copy.write_text(cut(copy.read_text(), lab.number, name))
+            text = copy.read_text()
+            part = cut(text, lab.number, name)
+            if part != text:
+                copy.write_text(part)
     for path in lab.planted:
         lines, edits = mutant.read(path)
         source = target / dict(lines)["file"]

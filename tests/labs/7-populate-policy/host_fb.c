@@ -108,9 +108,9 @@ changes(void)
 	expect("what it shows", space_read(s, va(5)), 55);
 	set_policy("off");
 	mark();
-	touch(s, 100, W, KERN_SUCCESS);
+	fake_touch(&s->map, va(100), W, NULL); /* what comes of it is lab 6's affair */
 	expect("pages populated by `off`", SINCE(v_populate_pages), 0);
-	expect("pages mapped", mapped(s, 0, NPAGES), 9);
+	expect("calls of cdev_pg_fault", SINCE(v_pager_faults), 1);
 	set_policy("whole");
 	touch(s, 2000, W, KERN_SUCCESS);
 	expect("pages mapped in the end", mapped(s, 0, NPAGES), NPAGES);
