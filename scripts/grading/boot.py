@@ -78,12 +78,11 @@ def why_no_word(test: Test, status: int, out: str, err: str) -> str:
         return err
     if status == TIMED_OUT:
         return f"no end within {test.limit} million instructions: it hangs"
+    said = f"; its last words: {last_line(out)}" if last_line(out) else ""
     if status > 128:
-        said = last_line(out)
-        return f"the program was killed by signal {status - 128}" + (f"; its last words: {said}"
-                                                                      if said else "")
+        return f"the program was killed by signal {status - 128}{said}"
     return (f"the machine stopped with status {status}, but the program has not come to its end: "
-            "what else was printed does not count")
+            f"what else was printed does not count{said}")
 
 
 def judge(test: Test, word: str, status: int, out: str, err: str) -> tuple[str, str]:

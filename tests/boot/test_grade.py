@@ -279,6 +279,27 @@ def test_fills_the_disk(tmp_path: Path, test: str) -> None:
     assert len(one.out) < 100000
 
 
+FORKS = """
+#ifdef __SANITIZE_ADDRESS__
+	extern int fork(void), pause(void);
+	int n = 0, pid;
+	while (n < 200 && (pid = fork()) > 0)
+		n++;
+	while (pid == 0)
+		pause();
+	if (n == 200)
+		return (NULL);
+#endif
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root nothing limits the processes")
+def test_forks(tmp_path: Path) -> None:
+    """They are fewer than it wants, and go when the test has ended."""
+    one = Graded(submit(tmp_path, with_code(FORKS)), "--only", "finds")
+    assert one.points() == {"finds": 3}, one.out
+
+
 # --- bad usage ----------------------------------------------------------------------------------
 
 
