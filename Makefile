@@ -59,7 +59,7 @@ PROGRAMS := $(patsubst user/%.c,%,$(wildcard user/*.c)) $(PROGRAM_DIRS)
 PROGRAM_FILES := $(PROGRAMS:%=$(BUILD)/user/%)
 TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 	$(wildcard tests/boot/programs/*.c)) $(BUILD)/tests/abi $(BUILD)/tests/stress
-FORMATTED = $(shell find boot kernel drivers user tests -name '*.[ch]')
+FORMATTED = $(shell find boot kernel drivers user scripts tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
 .PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-explore test-programs explore stress bench bench-check image format format-check deps doctor clean help
