@@ -137,16 +137,23 @@ orphan_children(struct proc *p)
 	}
 }
 
-/* p, released, is dead: its family learns of it. */
+/* p, released, is dead: its family learns of it. Its parent will find it before those that live. */
 static void
 proc_bury(struct proc *p)
 {
+	struct proc *parent;
+
 	rw_wlock(&proctree_lock);
 	session_exit(p);
 	p->p_zombie = true;
 	p->p_vfork = false;
 	orphan_children(p);
-	pgrp_untie(p, p->p_parent);
+	parent = p->p_parent;
+	pgrp_untie(p, parent);
+	if (parent != NULL) {
+		LIST_REMOVE(p, p_sibling);
+		LIST_INSERT_HEAD(&parent->p_children, p, p_sibling);
+	}
 	tell_parent(p);
 	rw_unlock(&proctree_lock);
 }
