@@ -62,7 +62,7 @@ TEST_PROGRAMS := $(patsubst tests/boot/programs/%.c,$(BUILD)/tests/%,\
 FORMATTED = $(shell find boot kernel drivers user scripts tests -name '*.[ch]')
 
 # --- targets -----------------------------------------------------------------------------------
-.PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-explore test-programs explore stress bench bench-check image format format-check deps doctor clean help
+.PHONY: all run watch gdb gdb-replay shell test test-host test-boot test-explore test-programs explore stress bench bench-scaling bench-check image format format-check deps doctor clean help
 
 ## all: the kernel, the programs and the initrd (the default)
 all: $(K)/quire.elf $(BUILD)/initrd.cpio
@@ -122,6 +122,11 @@ stress: all $(BUILD)/tests/stress
 bench: all
 	$(Q)$(MAKE) --no-print-directory RELEASE=1 $(BUILD)/release/quire.elf
 	$(Q)scripts/bench $(BENCH)
+
+## bench-scaling: how costs grow with sizes, mappings, processes, CPUs (BENCH="--short --quire" ...)
+bench-scaling: all
+	$(Q)$(MAKE) --no-print-directory RELEASE=1 $(BUILD)/release/quire.elf
+	$(Q)scripts/bench --scaling $(BENCH)
 
 ## bench-check: has a row become slower than docs/benchmarks.json says?
 bench-check: all

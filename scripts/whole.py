@@ -5,11 +5,17 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """All of text in path or, when this is interrupted, what was there."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """All of it in path or, when this is interrupted, what was there."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as out:
-        out.write(text)
-    os.chmod(out.name, 0o644)
-    os.replace(out.name, path)
+    data = content.encode() if isinstance(content, str) else content
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as out:
+        try:
+            out.write(data)
+            out.flush()
+            os.chmod(out.name, 0o644)
+            os.replace(out.name, path)
+        except BaseException:
+            os.unlink(out.name)
+            raise

@@ -23,9 +23,11 @@
 
 static const char usage[] =
     "usage: vmbench [--list] [ROW]...\n"
+    "       vmbench --scale KIND=SIZE,SIZE...\n"
     "What the paths of the virtual memory cost, in ticks of the time-stamp counter (instructions,\n"
     "where QEMU runs with -icount shift=0). ROW is a pattern as the shell's; none: all rows.\n"
     "Prints, separated by tabs: row, unit, ticks for one, and the floor (0: none reasoned).\n"
+    "KIND is mapping (of so many MiB), entries, processes or cpus; prints what, size, ticks.\n"
     "A row that cannot be measured is `row, unit, -, reason'.\n"
     "Exit: 0; 1 nothing was measured; 2 bad arguments.\n";
 
@@ -40,6 +42,12 @@ bench_fail(const char *what)
 {
 	dprintf(report_fd, "-\t%s: %s\n", what, strerror(errno));
 	_exit(1);
+}
+
+void
+bench_report_to(int fd)
+{
+	report_fd = fd;
 }
 
 void
@@ -169,6 +177,17 @@ run_rows(char *const patterns[], int count, bool list)
 	return (any);
 }
 
+void
+bench_raise_limits(void)
+{
+	static const char text[] = "1000000";
+	int fd = open("/proc/sys/vm/max_map_count", O_WRONLY);
+
+	if (fd >= 0 && write(fd, text, sizeof(text) - 1) < 0)
+		perror("max_map_count");
+	close(fd);
+}
+
 /* Nothing is mounted yet when Linux runs its first program. Quire refuses to, and has it all. */
 static void
 prepare_machine(void)
@@ -201,6 +220,9 @@ main(int argc, char **argv)
 	}
 	if (first)
 		prepare_machine();
+	for (int i = 1; i < argc; i++) /* not the first word on Linux: see below */
+		if (strcmp(argv[i], "--scale") == 0)
+			return (bench_scale(argv + i + 1, argc - i - 1));
 	for (int i = 1 + list; i < argc; i++) {
 		if (names_row(argv[i])) {
 			argv[count++] = argv[i];
