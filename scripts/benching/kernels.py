@@ -81,22 +81,22 @@ def clean(console: bytes) -> str:
     return console.decode(errors="replace").replace("\r", "")
 
 
-def quire(words: list[str], line: re.Pattern = ROW, release: bool = True, memory: str = MEMORY,
-          cpus: int = 1, timeout: float = TIMEOUT) -> str:
-    """What /bin/vmbench prints with these words."""
+def quire(words: list[str], line: re.Pattern = ROW, program: str = "vmbench", release: bool = True,
+          memory: str = MEMORY, cpus: int = 1, timeout: float = TIMEOUT) -> str:
+    """What the program prints with these words."""
     command = [str(TREE / "scripts/run"), "--icount", "--cpu", CPU, "--mem", memory,
                "--vram", str(VRAM), "--smp", str(cpus), "--display", "none",
                "--timeout", str(timeout + 10)]
     command += ["--release"] if release else []
     return run_kernel("Quire, " + ("release" if release else "with assertions"),
-                      command + ["--", "/bin/vmbench", *words], line, timeout)
+                      command + ["--", f"/bin/{program}", *words], line, timeout)
 
 
 def linux(kernel: Path, options: str, words: list[str], line: re.Pattern = ROW,
-          memory: str = MEMORY, timeout: float = TIMEOUT) -> str:
+          program: str = "vmbench", memory: str = MEMORY, timeout: float = TIMEOUT) -> str:
     with tempfile.TemporaryDirectory(prefix="bench-") as tmp:
         initrd = Path(tmp) / "initrd.cpio"
-        newc.main([str(initrd), f"{TREE}/build/user/vmbench:init", "dev/", "proc/", "tmp/"])
+        newc.main([str(initrd), f"{TREE}/build/user/{program}:init", "dev/", "proc/", "tmp/"])
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "pc",
                    "-accel", "tcg", "-cpu", CPU, "-smp", "1", "-m", memory, "-nic", "none",
                    "-no-reboot", "-vga", "none", "-device", f"VGA,vgamem_mb={VRAM}",

@@ -1,4 +1,4 @@
-"""How costs grow with size, on both kernels: vmbench --scale, slopes, a table and a picture.
+"""How costs grow with size, on both kernels: vmgrowth, slopes, a table and a picture.
 
 A figure is about all of a size (populate a mapping of so many MiB, end so many processes) or about
 one of so many (a fault among so many mappings). Nothing may be worse than n log n for all, which is
@@ -15,8 +15,9 @@ from typing import Optional
 
 from benching.kernels import LINUX_BARE, clean, linux, number, quire, say
 
+PROGRAM = "vmgrowth"
 LINE = re.compile(r"^([a-z-]+)\t([0-9]+)\t([0-9]+)$")
-# What is asked of vmbench. Each size is a power of the step; `short' goes as far as that.
+# What is asked of vmgrowth. Each size is a power of the step; `short' goes as far as that.
 KINDS = {"mapping": ("MiB", 4, 4096, 64), "entries": ("mappings", 10, 100000, 10000),
          "processes": ("processes", 10, 1000, 100), "cpus": ("processors", 2, 8, 2)}
 MEMORY, SHORT_MEMORY, TIMEOUT = "6G", "512M", 600  # 4 GiB are populated
@@ -64,7 +65,7 @@ def sizes(kind: str, short: bool, limit: int = 1 << 60) -> list[int]:
 
 
 def words(kinds: list[str], short: bool, limit: int = 1 << 60) -> list[str]:
-    return ["--scale"] + [
+    return [
         f"{kind}=" + ",".join(map(str, sizes(kind, short, limit if kind == "mapping" else 1 << 60)))
         for kind in kinds]
 
@@ -81,13 +82,13 @@ def measure(kernel: Optional[Path], short: bool) -> dict[str, Results]:
     memory = SHORT_MEMORY if short else MEMORY
     kinds = ["mapping", "entries", "processes"]
     found: dict[str, Results] = {"Quire": {}}
-    parse(quire(words(kinds, short), LINE, memory=memory, timeout=TIMEOUT), found["Quire"])
+    parse(quire(words(kinds, short), LINE, PROGRAM, memory=memory, timeout=TIMEOUT), found["Quire"])
     for cpus in sizes("cpus", short):
-        parse(quire(["--scale", f"cpus={cpus}"], LINE, cpus=cpus), found["Quire"])
+        parse(quire([f"cpus={cpus}"], LINE, PROGRAM, cpus=cpus), found["Quire"])
     if kernel:
         found["Linux"] = {}
-        parse(linux(kernel, LINUX_BARE, words(kinds, short, LINUX_MAPPING), LINE, memory,
-                    TIMEOUT), found["Linux"])
+        parse(linux(kernel, LINUX_BARE, words(kinds, short, LINUX_MAPPING), LINE, PROGRAM,
+                    memory, TIMEOUT), found["Linux"])
     return found
 
 

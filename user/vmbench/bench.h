@@ -24,15 +24,8 @@ extern const struct bench memory_rows[], file_rows[], process_rows[], device_row
 
 /* Say what failed, with errno, and leave this row out. Does not return. */
 _Noreturn void bench_fail(const char *what);
-/* Where those two write what they have to say, if not for a row. */
-void bench_report_to(int fd);
 /* This row does not apply to this machine, for the reason given. Does not return. */
 _Noreturn void bench_skip(const char *why);
-
-/* scale.c: KIND=SIZE,SIZE... each; what exit() gets. */
-int bench_scale(char *const words[], int count);
-/* 100,000 mappings are more than a process may have. */
-void bench_raise_limits(void);
 
 /* Memory, or bench_fail. */
 uint8_t *map_memory(size_t bytes, int prot, int flags, int fd);

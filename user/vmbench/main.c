@@ -3,6 +3,7 @@
  * child that fails costs its row only.
  */
 #include "bench.h"
+#include "lib/first.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,11 +22,9 @@
 
 static const char usage[] =
     "usage: vmbench [--list] [ROW]...\n"
-    "       vmbench --scale KIND=SIZE,SIZE...\n"
     "What the paths of the virtual memory cost, in ticks of the time-stamp counter (instructions,\n"
     "where QEMU runs with -icount shift=0). ROW is a pattern as the shell's; none: all rows.\n"
     "Prints, separated by tabs: row, unit, ticks for one, and the floor (0: none reasoned).\n"
-    "KIND is mapping (of so many MiB), entries, processes or cpus; prints what, size, ticks.\n"
     "A row that cannot be measured is `row, unit, -, reason'.\n"
     "Exit: 0; 1 nothing was measured; 2 bad arguments.\n";
 
@@ -42,12 +39,6 @@ bench_fail(const char *what)
 {
 	dprintf(report_fd, "-\t%s: %s\n", what, strerror(errno));
 	_exit(1);
-}
-
-void
-bench_report_to(int fd)
-{
-	report_fd = fd;
 }
 
 void
@@ -177,34 +168,6 @@ run_rows(char *const patterns[], int count, bool list)
 	return (any);
 }
 
-void
-bench_raise_limits(void)
-{
-	static const char text[] = "1000000";
-	int fd = open("/proc/sys/vm/max_map_count", O_WRONLY);
-
-	if (fd >= 0 && write(fd, text, sizeof(text) - 1) < 0)
-		perror("max_map_count");
-	close(fd);
-}
-
-/* Nothing is mounted yet when Linux runs its first program. Quire refuses to, and has it all. */
-static void
-prepare_machine(void)
-{
-	int fd;
-
-	mkdir("/dev", 0755);
-	mkdir("/proc", 0755);
-	mkdir("/tmp", 01777);
-	if (mount("dev", "/dev", "devtmpfs", 0, NULL) != 0)
-		return;
-	mount("proc", "/proc", "proc", 0, NULL);
-	fd = open("/dev/console", O_RDWR);
-	for (int i = fd; i >= 0 && i < STDERR_FILENO;)
-		i = dup(fd);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -220,9 +183,6 @@ main(int argc, char **argv)
 	}
 	if (first)
 		prepare_machine();
-	for (int i = 1; i < argc; i++) /* not the first word on Linux: see below */
-		if (strcmp(argv[i], "--scale") == 0)
-			return (bench_scale(argv + i + 1, argc - i - 1));
 	for (int i = 1 + list; i < argc; i++) {
 		if (names_row(argv[i])) {
 			argv[count++] = argv[i];

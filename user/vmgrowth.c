@@ -1,12 +1,15 @@
 /*
- * How costs grow: the same done to mappings of many sizes, to many mappings, among many processes,
- * on many processors. `vmbench --scale KIND=SIZE,SIZE...'. A line is: what, size, ticks.
- *
- * What names what is done to all of a size, or `one' of many: see scripts/benching/scaling.py.
+ * vmgrowth KIND=SIZE,SIZE...: how costs grow: the same done to mappings of many sizes, to many
+ * mappings, among many processes, on many processors. KIND is mapping (of so many MiB), entries,
+ * processes or cpus. A line is: what, size, ticks of the time-stamp counter; for all of the size or
+ * for one of so many, which scripts/benching/scaling.py knows. One static binary for Linux and for
+ * Quire; each size in a process of its own.
  */
 #define _GNU_SOURCE /* memfd_create */
-#include "bench.h"
+#include "lib/first.h"
+#include "lib/meter.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -21,6 +24,30 @@
 #define ANON  (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 #define TIMES 32ul /* what is done to one of many is done to so many, at most */
 
+static _Noreturn void
+fail(const char *what)
+{
+	fprintf(stderr, "vmgrowth: %s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+static uint8_t *
+map_memory(size_t bytes, int prot, int flags, int fd)
+{
+	uint8_t *p = mmap(NULL, bytes, prot, flags, fd, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap");
+	return (p);
+}
+
+static void
+touch_write(uint8_t *p, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		*(volatile uint8_t *)(p + i * PAGE_SIZE) = 1;
+}
+
 static void
 say(const char *what, size_t size, uint64_t ticks)
 {
@@ -34,7 +61,7 @@ fork_exit_wait(void)
 	pid_t pid = fork();
 
 	if (pid < 0)
-		bench_fail("fork");
+		fail("fork");
 	if (pid == 0)
 		_exit(0);
 	waitpid(pid, NULL, 0);
@@ -87,7 +114,7 @@ scale_entries(size_t n)
 
 	for (size_t i = 0; i < n; i += 2)
 		if (mprotect(p + i * step, step, RW | PROT_EXEC) != 0)
-			bench_fail("mprotect");
+			fail("mprotect");
 	say("make-entries", n, tsc() - start);
 
 	start = tsc();
@@ -125,7 +152,7 @@ be_member(const struct member *m)
 	char byte;
 
 	while (read(m->from, &byte, 1) == 1) {
-		touch_read(m->shared, 1);
+		(void)*(volatile uint8_t *)m->shared;
 		if (write(m->to, &byte, 1) != 1)
 			break;
 	}
@@ -137,7 +164,7 @@ pass(int to, int from)
 	char byte = 0;
 
 	if (write(to, &byte, 1) != 1 || read(from, &byte, 1) != 1)
-		bench_fail("the ring");
+		fail("the ring");
 }
 
 /* Among so many processes, that sleep. */
@@ -150,7 +177,7 @@ scale_processes(size_t n)
 	uint64_t start;
 
 	if (fd < 0 || ftruncate(fd, PAGE_SIZE) != 0 || pipe(first) != 0)
-		bench_fail("memfd, pipe");
+		fail("memfd, pipe");
 	m.shared = map_memory(PAGE_SIZE, RW, MAP_SHARED, fd);
 	touch_write(own, TIMES);
 	start = tsc();
@@ -158,11 +185,11 @@ scale_processes(size_t n)
 	close(first[0]);
 	for (size_t i = 0; i < n; i++) {
 		if (pipe(next) != 0)
-			bench_fail("pipe");
+			fail("pipe");
 		m.to = next[1];
 		pid_t pid = fork();
 		if (pid < 0)
-			bench_fail("fork");
+			fail("fork");
 		if (pid == 0) {
 			close(first[1]), close(next[0]);
 			be_member(&m);
@@ -187,7 +214,7 @@ scale_processes(size_t n)
 
 	start = tsc();
 	if (ftruncate(fd, 0) != 0)
-		bench_fail("ftruncate");
+		fail("ftruncate");
 	say("truncate-shared", n, tsc() - start);
 	start = tsc();
 	close(first[1]);
@@ -210,10 +237,10 @@ work(void *arg)
 
 	(void)arg;
 	if (write(done[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 0)
-		bench_fail("pipe");
+		fail("pipe");
 	touch_write(p, WORK_PAGES);
 	if (write(done[1], &byte, 1) != 1)
-		bench_fail("pipe");
+		fail("pipe");
 	return (NULL);
 }
 
@@ -223,7 +250,7 @@ make_worker(void)
 	pid_t pid = fork();
 
 	if (pid < 0)
-		bench_fail("fork");
+		fail("fork");
 	if (pid == 0) {
 		close(go[1]);
 		work(NULL);
@@ -238,7 +265,7 @@ await(size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		if (read(done[0], &byte, 1) != 1)
-			bench_fail("pipe");
+			fail("pipe");
 }
 
 /* Faults of so many workers at once, as there are processors: what all of these did for one. */
@@ -249,12 +276,12 @@ scale_workers(const char *what, size_t n, bool as_threads)
 	uint64_t start;
 
 	if (pipe(go) != 0 || pipe(done) != 0)
-		bench_fail("pipe");
+		fail("pipe");
 	for (size_t i = 0; i < n; i++)
 		if (!as_threads)
 			make_worker();
 		else if (pthread_create(&threads[i], NULL, work, NULL) != 0)
-			bench_fail("pthread_create");
+			fail("pthread_create");
 	await(n);
 	start = tsc();
 	close(go[1]);
@@ -271,7 +298,7 @@ static void
 scale_cpus(size_t n)
 {
 	if (n != (size_t)sysconf(_SC_NPROCESSORS_ONLN) || n > 16)
-		bench_skip("not so many processors");
+		fail("not so many processors");
 	scale_workers("fault-processes", n, false);
 	scale_workers("fault-threads", n, true);
 }
@@ -294,7 +321,6 @@ run_size(void (*run)(size_t), size_t size)
 
 	pid_t pid = fork();
 	if (pid == 0) {
-		bench_report_to(STDOUT_FILENO);
 		run(size);
 		_exit(0);
 	}
@@ -302,23 +328,44 @@ run_size(void (*run)(size_t), size_t size)
 	return (status == 0);
 }
 
-int
-bench_scale(char *const words[], int count)
+/* 100,000 mappings are more than a process may have. */
+static void
+raise_limits(void)
 {
-	bool well = count > 0;
+	static const char text[] = "1000000";
+	int fd = open("/proc/sys/vm/max_map_count", O_WRONLY);
 
-	bench_raise_limits();
-	for (int i = 0; i < count; i++) {
-		size_t k = 0, nkinds = sizeof(kinds) / sizeof(kinds[0]), len = 0;
-		for (; k < nkinds; k++) {
-			len = strlen(kinds[k].name);
-			if (strncmp(words[i], kinds[k].name, len) == 0 && words[i][len] == '=')
-				break;
-		}
-		char *at = words[i] + len;
-		while (k < nkinds && *at != '\0')
+	if (fd >= 0 && write(fd, text, sizeof(text) - 1) < 0)
+		perror("max_map_count");
+	close(fd);
+}
+
+/* All sizes of KIND=SIZE,SIZE...; false: one failed. */
+static bool
+run_word(const char *word)
+{
+	bool well = true;
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		size_t len = strlen(kinds[k].name);
+		if (strncmp(word, kinds[k].name, len) != 0 || word[len] != '=')
+			continue;
+		for (char *at = (char *)word + len; *at == '=' || *at == ',';)
 			well &= run_size(kinds[k].run, strtoul(at + 1, &at, 10));
-		well &= k < nkinds;
+		return (well);
 	}
+	return (getpid() == 1); /* Linux hands words of its own command line to the first one */
+}
+
+int
+main(int argc, char **argv)
+{
+	bool well = argc > 1;
+
+	if (getpid() == 1)
+		prepare_machine();
+	raise_limits();
+	for (int i = 1; i < argc; i++)
+		well &= run_word(argv[i]);
 	return (well ? 0 : 1);
 }
