@@ -71,14 +71,16 @@ wrmsr(uint32_t msr, uint64_t v)
 			 : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32))
 			 : "memory");
 }
-/* The time since the last stamp is that side's (pc's pc_user or pc_system); interrupts are off. */
+/* This CPU comes from user mode, or is about to go there; interrupts are off. */
 static inline void
-cpu_stamp(struct pcpu *pc, uint64_t *side)
+cpu_user_ends(void)
 {
-	uint64_t now = rdtsc();
-
-	*side += now - pc->pc_stamp;
-	pc->pc_stamp = now;
+	pcpu_self()->pc_user += rdtsc();
+}
+static inline void
+cpu_user_begins(void)
+{
+	pcpu_self()->pc_user -= rdtsc();
 }
 #define READ_CR(n)                                                   \
 	({                                                           \

@@ -16,6 +16,7 @@
 #define VEC_SPURIOUS 0xff
 #define VEC_SYSCALL  0x100 /* tf_trapno of a system call; no vector */
 
+#define TF_RBP    32
 #define TF_R11    48
 #define TF_RCX    88
 #define TF_TRAPNO 120

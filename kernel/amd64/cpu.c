@@ -60,6 +60,7 @@ static const uint64_t gdt_proto[GDT_SIZE] = {
     0,
 };
 _Static_assert(offsetof(struct trapframe, tf_rcx) == TF_RCX, "asm.h");
+_Static_assert(offsetof(struct trapframe, tf_rbp) == TF_RBP, "asm.h");
 _Static_assert(offsetof(struct trapframe, tf_r11) == TF_R11, "asm.h");
 _Static_assert(offsetof(struct trapframe, tf_trapno) == TF_TRAPNO, "asm.h");
 _Static_assert(offsetof(struct trapframe, tf_rsp) == TF_RSP, "asm.h");

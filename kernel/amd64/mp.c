@@ -68,7 +68,7 @@ mp_main(struct pcpu *pc)
 	cpu_setup(pc, idle_threads[i], ist_ends[i]);
 	pmap_activate(kernel_pmap);
 	lapic_init();
-	pc->pc_stamp = rdtsc();
+	pc->pc_asked_at = rdtsc();
 	__atomic_fetch_or(&cpus_online, 1u << i, __ATOMIC_SEQ_CST);
 	sched_cpu_main();
 }

@@ -151,6 +151,7 @@ cpu_sendsig(const struct sigaction *sa, const struct siginfo *info, uint64_t mas
 	tf->tf_rdx = at + offsetof(struct rt_sigframe, uc);
 	tf->tf_rax = 0;
 	tf->tf_rsp = at;
+	tf->tf_trapno = 0; /* no longer as SYSCALL left it */
 	tf->tf_rip = MIN(sa->sa_handler, VM_MAXUSER_ADDRESS);
 	tf->tf_cs = SEL_UCODE;
 	tf->tf_ss = SEL_UDATA;
@@ -302,5 +303,6 @@ cpu_syscall_restart(struct thread *td)
 	struct trapframe *tf = td->td_frame;
 
 	tf->tf_rax = tf->tf_err;
+	tf->tf_trapno = 0; /* no longer as SYSCALL left it */
 	tf->tf_rip -= 2;
 }

@@ -108,11 +108,12 @@ void
 cpu_take_times(uint64_t *user, uint64_t *system)
 {
 	struct pcpu *pc = pcpu_self();
+	uint64_t now = rdtsc(), all = now - pc->pc_asked_at;
 
-	cpu_stamp(pc, &pc->pc_system);
 	*user = (unsigned __int128)pc->pc_user * ns_per_tsc >> 32;
-	*system = (unsigned __int128)pc->pc_system * ns_per_tsc >> 32;
-	pc->pc_user = pc->pc_system = 0;
+	*system = (unsigned __int128)(all - pc->pc_user) * ns_per_tsc >> 32;
+	pc->pc_asked_at = now;
+	pc->pc_user = 0;
 }
 
 uint64_t

@@ -132,21 +132,25 @@ ENTRY(syscall_entry)
 	xorl %ebp, %ebp
 	call syscall_trap
 	/*
-	 * SYSRET if it restores all that the frame says: it takes RIP from RCX and RFLAGS from R11,
-	 * and would fault in kernel mode on the user's stack if RIP were not canonical. Else IRET.
+	 * SYSRET takes RIP from RCX and RFLAGS from R11, and would fault in kernel mode on the user's
+	 * stack if RIP were not canonical. As SYSCALL left the frame all that is so: the page at
+	 * VM_MAXUSER_ADDRESS is never mapped. Who changes more of it than RAX (a signal, its return,
+	 * exec) takes the VEC_SYSCALL from it: IRET, then. What calls preserve is as it was.
 	 */
-	movq TF_RIP(%rsp), %rcx
-	movq TF_RFLAGS(%rsp), %r11
-	cmpq TF_RCX(%rsp), %rcx
+	cmpl $VEC_SYSCALL, TF_TRAPNO(%rsp)
 	jne trap_return
-	cmpq TF_R11(%rsp), %r11
-	jne trap_return
-	movq %rcx, %rax
-	shrq $47, %rax
+	testl $(RFLAGS_TF | RFLAGS_RF), TF_R11(%rsp)
 	jnz trap_return
-	testl $(RFLAGS_TF | RFLAGS_RF), %r11d
-	jnz trap_return
-	POP_REGS
+	movq TF_RBP(%rsp), %rbp
+	addq $TF_R11, %rsp
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rax
+	popq %rcx
+	popq %rdx
+	popq %rsi
 	popq %rdi
 	movq TF_RSP - TF_TRAPNO(%rsp), %rsp
 	swapgs

@@ -233,7 +233,6 @@ void
 user_return(void)
 {
 	struct thread *td = curthread;
-	struct pcpu *pc;
 
 	for (;;) {
 		__asm__ volatile("cli" : : : "memory");
@@ -243,8 +242,7 @@ user_return(void)
 		} else if (td->td_resched) {
 			sched_preempt();
 		} else {
-			pc = pcpu_self();
-			cpu_stamp(pc, &pc->pc_system);
+			cpu_user_begins();
 			return;
 		}
 	}
@@ -253,10 +251,8 @@ user_return(void)
 void
 trap(struct trapframe *tf)
 {
-	struct pcpu *pc = pcpu_self();
-
 	if (from_user(tf))
-		cpu_stamp(pc, &pc->pc_user);
+		cpu_user_ends();
 	if (tf->tf_trapno < T_EXCEPTIONS)
 		exception(tf);
 	else
@@ -274,9 +270,7 @@ trap(struct trapframe *tf)
 void
 syscall_trap(struct trapframe *tf)
 {
-	struct pcpu *pc = pcpu_self();
-
-	cpu_stamp(pc, &pc->pc_user);
+	cpu_user_ends();
 	__asm__ volatile("sti" : : : "memory");
 	linux_syscall(tf);
 	user_return();

@@ -43,8 +43,8 @@ struct pcpu {
 	uint32_t pc_tlb; /* (a) TLB_*: does it need pc_curpmap's user half now? (shootdown.c) */
 	uint32_t pc_asked; /* (a) bit i: CPU i waits for it to do as pcpus[i].pc_request says */
 	struct tlb_request *pc_request; /* (c) */
-	uint64_t pc_stamp; /* (k) TSC when it last went into the kernel, or out, or was asked */
-	uint64_t pc_user, pc_system; /* (k) TSC ticks on either side since it was asked */
+	uint64_t pc_asked_at; /* (k) TSC when it was last asked for its times */
+	uint64_t pc_user; /* (k) TSC ticks in user mode since; there, less the TSC as it went */
 	struct vm_counters pc_cnt; /* (k) by one instruction, which needs no interrupts off */
 };
 
