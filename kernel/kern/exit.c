@@ -117,15 +117,16 @@ reaper_of(struct proc *p)
 	return (p);
 }
 
+/* Those of one list, p's or its zombies', to the same list of who adopts them. */
 static void
-orphan_children(struct proc *p)
+orphan_list(struct proc *p, struct proclist *from, struct proc *reaper, struct proclist *to)
 {
-	struct proc *child, *reaper = reaper_of(p);
+	struct proc *child;
 
 	rw_assert_wlocked(&proctree_lock);
-	while ((child = TAILQ_FIRST(&p->p_children)) != NULL) {
-		TAILQ_REMOVE(&p->p_children, child, p_sibling);
-		TAILQ_INSERT_TAIL(&reaper->p_children, child, p_sibling);
+	while ((child = TAILQ_FIRST(from)) != NULL) {
+		TAILQ_REMOVE(from, child, p_sibling);
+		TAILQ_INSERT_TAIL(to, child, p_sibling);
 		child->p_parent = reaper;
 		child->p_ppid = reaper->p_pid;
 		child->p_exit_signal = SIGCHLD;
@@ -137,23 +138,38 @@ orphan_children(struct proc *p)
 	}
 }
 
-/* p, released, is dead: its family learns of it. Its parent will find it before those that live. */
+/* p is dead: wait finds it before those that live, but after who was born earlier. */
+static void
+join_zombies(struct proc *p, struct proc *parent)
+{
+	struct proc *elder = TAILQ_LAST(&parent->p_zombies, proclist);
+
+	TAILQ_REMOVE(&parent->p_children, p, p_sibling);
+	while (elder != NULL && elder->p_start > p->p_start)
+		elder = TAILQ_PREV(elder, proclist, p_sibling);
+	if (elder != NULL)
+		TAILQ_INSERT_AFTER(&parent->p_zombies, elder, p, p_sibling);
+	else
+		TAILQ_INSERT_HEAD(&parent->p_zombies, p, p_sibling);
+}
+
+/* p, released, is dead: its family learns of it. */
 static void
 proc_bury(struct proc *p)
 {
-	struct proc *parent;
+	struct proc *parent, *reaper;
 
 	rw_wlock(&proctree_lock);
 	session_exit(p);
 	p->p_zombie = true;
 	p->p_vfork = false;
-	orphan_children(p);
+	reaper = reaper_of(p);
+	orphan_list(p, &p->p_children, reaper, &reaper->p_children);
+	orphan_list(p, &p->p_zombies, reaper, &reaper->p_zombies);
 	parent = p->p_parent;
 	pgrp_untie(p, parent);
-	if (parent != NULL) {
-		LIST_REMOVE(p, p_sibling);
-		LIST_INSERT_HEAD(&parent->p_children, p, p_sibling);
-	}
+	if (parent != NULL)
+		join_zombies(p, parent);
 	tell_parent(p);
 	rw_unlock(&proctree_lock);
 }

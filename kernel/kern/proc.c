@@ -23,7 +23,7 @@
 #define UMASK 022 /* of the first process */
 
 struct rwlock proctree_lock = RW_INITIALIZER("process table", LR_FILE);
-static TAILQ_HEAD(proclist, proc) allproc = TAILQ_HEAD_INITIALIZER(allproc); /* (t) by number */
+static struct proclist allproc = TAILQ_HEAD_INITIALIZER(allproc); /* (t) by number */
 static int last_pid; /* atomic */
 static uint64_t nprocs; /* (t) in the table */
 STAT(procs, nprocs);
@@ -51,6 +51,7 @@ proc_alloc(void)
 	rw_init(&p->p_lock, "process", LR_FILE);
 	TAILQ_INIT(&p->p_threads);
 	TAILQ_INIT(&p->p_children);
+	TAILQ_INIT(&p->p_zombies);
 	LIST_INIT(&p->p_ptimers);
 	sigqueue_init(&p->p_sigqueue);
 	p->p_refs = 1;
@@ -96,7 +97,8 @@ proc_remove(struct proc *p)
 {
 	rw_assert_wlocked(&proctree_lock);
 	pgrp_leave(p);
-	TAILQ_REMOVE(&p->p_parent->p_children, p, p_sibling);
+	TAILQ_REMOVE(p->p_zombie ? &p->p_parent->p_zombies : &p->p_parent->p_children, p,
+		     p_sibling);
 	TAILQ_REMOVE(&allproc, p, p_list);
 	p->p_parent = NULL;
 	nprocs--;

@@ -66,11 +66,14 @@ struct caps {
 
 #define ADDR_NO_RANDOMIZE 0x0040000 /* in p_persona: no random addresses, whatever aslr says */
 
+TAILQ_HEAD(proclist, proc);
+
 /* Locks: (c) constant  (p) p_lock  (t) proctree_lock  (a) atomic  (k) only its own threads */
 struct proc {
 	TAILQ_ENTRY(proc) p_list; /* (t) */
-	TAILQ_ENTRY(proc) p_sibling; /* (t) */
-	TAILQ_HEAD(, proc) p_children; /* (t) the oldest first; also what wait sleeps on */
+	TAILQ_ENTRY(proc) p_sibling; /* (t) its parent's p_zombies if it is dead, else p_children */
+	struct proclist p_children; /* (t) the oldest first; also what wait sleeps on */
+	struct proclist p_zombies; /* (t) the oldest first */
 	struct proc *p_parent; /* (t) NULL: the first process */
 	struct pgrp *p_pgrp; /* (t) NULL once nobody can find it */
 	LIST_ENTRY(proc) p_pglist; /* (t) */

@@ -68,6 +68,22 @@ take_news(struct proc *p, struct proc *child, int flags, struct wait_result *r)
 		child->p_jobstatus = 0;
 }
 
+/* The first of a list that has news, or NULL; *any: is there one to wait for? */
+static struct proc *
+find_news(struct proclist *list, enum wait_for what, int id, int flags, bool *any)
+{
+	struct proc *child;
+
+	TAILQ_FOREACH (child, list, p_sibling) {
+		if (!waits_for(what, id, flags, child))
+			continue;
+		*any |= !child->p_zombie || (flags & WAIT_EXITED) != 0;
+		if (has_news(child, flags))
+			break;
+	}
+	return (child);
+}
+
 int
 proc_wait(enum wait_for what, int id, int flags, struct wait_result *r)
 {
@@ -78,13 +94,9 @@ proc_wait(enum wait_for what, int id, int flags, struct wait_result *r)
 	for (;;) {
 		any = false;
 		rw_wlock(&proctree_lock);
-		TAILQ_FOREACH (child, &p->p_children, p_sibling) {
-			if (!waits_for(what, id, flags, child))
-				continue;
-			any |= !child->p_zombie || (flags & WAIT_EXITED) != 0;
-			if (has_news(child, flags))
-				break;
-		}
+		child = find_news(&p->p_zombies, what, id, flags, &any);
+		if (child == NULL)
+			child = find_news(&p->p_children, what, id, flags, &any);
 		*r = (struct wait_result){0};
 		if (child != NULL)
 			take_news(p, child, flags, r);
