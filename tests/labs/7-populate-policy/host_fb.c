@@ -178,7 +178,7 @@ shortage(void)
 
 	for (uint64_t nth = 1; nth < 20; nth++) {
 		for (vm_pindex_t at = 0; at < 412; at += 411) {
-			struct space *s = setup("whole");
+			struct space *s = setup("window:1000");
 			uint64_t there;
 
 			map_part(s, 100, 412);
