@@ -79,6 +79,19 @@ def test_every_mutant_is_of_a_lab() -> None:
     assert set((TREE / "tests/labs").rglob("*.mutant")) == known
 
 
+@EVERY
+def test_traces_are_found(lab: labtree.Lab, tmp_path: Path) -> None:
+    """Solutions and markers, where a starter must not have them: in a text, in a source."""
+    for name, regions in labtree.regions(lab.number).items():
+        longest = max((region.solution for region in regions), key=len)
+        (tmp_path / "notes").write_text("\n".join(longest))
+        assert labtree.traces(lab, tmp_path), name
+    (tmp_path / "notes").write_text("nothing of use\n")
+    assert not labtree.traces(lab, tmp_path)
+    (tmp_path / "left.c").write_text(f"/* LAB({lab.number}): a hint */\n")
+    assert labtree.traces(lab, tmp_path)
+
+
 @SOME
 def test_starter(lab: labtree.Lab, tmp_path: Path) -> None:
     """One commit; the solution's place is taken; nothing of the instructor's is there."""
