@@ -28,6 +28,7 @@ struct pmap_change {
 	struct vm_phys_range range; /* where the last frame's page was found; others will be near */
 	struct pglist free;
 	vm_prot_t prot; /* change_protect: what stays */
+	vm_offset_t shift; /* change_move: what is at va goes to va + shift */
 	struct pv_entry **pv_first; /* of the pv list of what is changed, if that is locked */
 	int64_t left; /* entries to look at before others have a turn */
 };
@@ -333,46 +334,110 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 	return (n);
 }
 
-/* What most large changes find: entries that are empty or map RAM pages. How many of max, up to the
- * first that is neither. */
-static uint64_t
+/* How many entries from e on, at most max, are empty. */
+static inline uint64_t
+empty_run(const uint64_t *e, uint64_t max)
+{
+	uint64_t n = 0;
+
+	while (n < max && e[n] == 0)
+		n++;
+	return (n);
+}
+
+/* Does the entry map a RAM page? *m: which. */
+static inline bool
+is_ram_page(struct pmap_change *c, uint64_t entry, vm_page_t *m)
+{
+	if ((entry & PG_MANAGED) == 0)
+		return (false);
+	*m = entry_page(c, entry);
+	return (((*m)->flags & PG_BLOCK) == 0);
+}
+
+/* What most large changes find: entries of RAM pages. How many of max. */
+static inline uint64_t
 remove_ram(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max)
 {
-	uint64_t i, taken = 0;
+	vm_offset_t at = va;
 	vm_page_t m;
+	uint64_t n;
 
-	for (i = 0; i < max; i++) {
-		if (e[i] == 0)
-			continue;
-		if ((e[i] & PG_MANAGED) == 0)
-			break;
-		m = entry_page(c, e[i]);
-		if ((m->flags & PG_BLOCK) != 0)
-			break;
-		if ((entry_swap(&e[i], 0) & PG_D) != 0)
+	for (n = 0; n < max && is_ram_page(c, e[n], &m); n++, at += PAGE_SIZE) {
+		if ((entry_swap(&e[n], 0) & PG_D) != 0)
 			m->dirty = true;
-		pv_remove_of(c, va + ptoa(i), m, 1);
-		taken++;
+		pv_remove_of(c, at, m, 1);
 	}
-	if (taken == 0)
-		return (i);
-	VM_CNT_ADD(v_pte_writes, taken);
-	c->table->pindex -= taken;
-	c->pmap->pm_resident -= taken;
-	change_note(c, va, i);
-	return (i);
+	if (n == 0)
+		return (0);
+	VM_CNT_ADD(v_pte_writes, n);
+	c->table->pindex -= n;
+	c->pmap->pm_resident -= n;
+	change_note(c, va, n);
+	return (n);
 }
 
 static void
 change_remove(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
 {
-	uint64_t i = 0;
+	uint64_t done;
 
-	while (i < n) {
-		if (level == 0)
-			i += remove_ram(c, &e[i], va + ptoa(i), n - i);
-		if (i < n)
-			i += remove_run(c, &e[i], va + ptoa(i), n - i, level);
+	for (uint64_t i = empty_run(e, n); i < n;
+	     i += done + empty_run(&e[i + done], n - i - done)) {
+		done = level == 0 ? remove_ram(c, &e[i], va + ptoa(i), n - i) : 0;
+		if (done == 0)
+			done = remove_run(c, &e[i], va + ptoa(i), n - i, level);
+	}
+}
+
+/* The slot for va, where no superpage is, in a table made if need be; its page is *tpage. NULL: no
+ * memory. */
+static uint64_t *
+slot_make(pmap_t pmap, vm_offset_t va, vm_page_t *tpage)
+{
+	uint64_t *table, *e = level1_entry(pmap, va, &table);
+
+	table = e != NULL ? table_below(table, e) : NULL;
+	if (table == NULL)
+		return (NULL);
+	*tpage = table_page(table);
+	return (&table[PTE_INDEX(va, 0)]);
+}
+
+/* As remove_ram, but the pages are mapped elsewhere at once; no further than one table goes there. */
+static inline uint64_t
+move_ram(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max)
+{
+	vm_offset_t shift = c->shift, to = va + shift;
+	pmap_t pmap = c->pmap;
+	uint64_t n = 0, *slot;
+	vm_page_t m, tpage;
+
+	max = MIN(max, NPTE - PTE_INDEX(to, 0));
+	if (!is_ram_page(c, e[0], &m) || (slot = slot_make(pmap, to, &tpage)) == NULL)
+		return (0);
+	do {
+		KASSERT(slot[n] == 0, ("pmap_move: something is mapped at %#lx", to + ptoa(n)));
+		slot[n] = entry_swap(&e[n], 0);
+		pv_move(pmap, va + ptoa(n), va + ptoa(n) + shift, m);
+	} while (++n < max && is_ram_page(c, e[n], &m));
+	tpage->pindex += n;
+	c->table->pindex -= n;
+	VM_CNT_ADD(v_pte_writes, 2 * n);
+	change_note(c, va, n);
+	return (n);
+}
+
+static void
+change_move(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+{
+	uint64_t done;
+
+	for (uint64_t i = empty_run(e, n); i < n;
+	     i += done + empty_run(&e[i + done], n - i - done)) {
+		done = level == 0 ? move_ram(c, &e[i], va + ptoa(i), n - i) : 0;
+		if (done == 0) /* it cannot be moved */
+			done = remove_run(c, &e[i], va + ptoa(i), n - i, level);
 	}
 }
 
@@ -888,12 +953,14 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 
 /* One turn, from sva on; where it came to. */
 static vm_offset_t
-change_locked(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
+change_locked(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot,
+	      vm_offset_t shift)
 {
 	struct pmap_change c;
 
 	change_begin(&c, pmap);
 	c.prot = prot;
+	c.shift = shift;
 	sva = change_all(&c, sva, eva, fn);
 	change_flush(&c);
 	return (sva);
@@ -901,12 +968,13 @@ change_locked(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_p
 
 /* By turns, so that neither other CPUs' faults nor interrupts wait for all of a large change. */
 static void
-change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot)
+change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot_t prot,
+	   vm_offset_t shift)
 {
 	KASSERT(sva <= eva && eva <= VM_MAXUSER_ADDRESS, ("pmap: [%#lx, %#lx)", sva, eva));
 	while (sva < eva) {
 		mtx_lock(&pmap->pm_mtx);
-		sva = change_locked(pmap, sva, eva, fn, prot);
+		sva = change_locked(pmap, sva, eva, fn, prot, shift);
 		mtx_unlock(&pmap->pm_mtx);
 		if (sva < eva)
 			cpu_spinwait(); /* who waits sees it free */
@@ -917,25 +985,31 @@ void
 pmap_remove(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 {
 	if (eva - sva != PAGE_SIZE) {
-		change_map(pmap, sva, eva, change_remove, VM_PROT_NONE);
+		change_map(pmap, sva, eva, change_remove, VM_PROT_NONE, 0);
 		return;
 	}
 	mtx_lock(&pmap->pm_mtx);
 	if (!remove_simple(pmap, sva))
-		change_locked(pmap, sva, eva, change_remove, VM_PROT_NONE);
+		change_locked(pmap, sva, eva, change_remove, VM_PROT_NONE, 0);
 	mtx_unlock(&pmap->pm_mtx);
+}
+
+void
+pmap_move(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_offset_t dva)
+{
+	change_map(pmap, sva, eva, change_move, VM_PROT_NONE, dva - sva);
 }
 
 void
 pmap_protect(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_prot_t prot)
 {
-	change_map(pmap, sva, eva, prot == VM_PROT_NONE ? change_remove : change_protect, prot);
+	change_map(pmap, sva, eva, prot == VM_PROT_NONE ? change_remove : change_protect, prot, 0);
 }
 
 void
 pmap_unwire(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 {
-	change_map(pmap, sva, eva, change_unwire, VM_PROT_ALL);
+	change_map(pmap, sva, eva, change_unwire, VM_PROT_ALL, 0);
 }
 
 vm_paddr_t

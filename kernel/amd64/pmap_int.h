@@ -151,6 +151,20 @@ pv_add(pmap_t pmap, uintptr_t *head, vm_offset_t va, uint64_t n)
 bool pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
 /* The same, undone. */
 void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
+/* The entry of a RAM page that pmap maps at va; the list is locked, and begins with pv. */
+struct pv_entry *pv_find(struct pv_entry *pv, pmap_t pmap, vm_offset_t va);
+/* RAM page m, which is mapped at from, is mapped at to instead. The pmap is locked. Most are the
+ * first of their list. */
+static inline void
+pv_move(pmap_t pmap, vm_offset_t from, vm_offset_t to, vm_page_t m)
+{
+	struct pv_entry *first = pv_list_lock(&m->md.pv_head), *pv = first;
+
+	if (__predict_false(pv->pv_va != from + 1 || pv_pmap(pv) != pmap))
+		pv = pv_find(first, pmap, from);
+	pv->pv_va = to + 1; /* one page */
+	pv_list_unlock(&m->md.pv_head, first);
+}
 /* And where the caller has m's list locked, which begins with *first. */
 void pv_remove_listed(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n,
 		      struct pv_entry **first);

@@ -134,6 +134,12 @@ pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
 	}
 }
 
+struct pv_entry *
+pv_find(struct pv_entry *pv, pmap_t pmap, vm_offset_t va)
+{
+	return (*entry_find(&pv, pmap, va));
+}
+
 /* One walk of the list; false: it came to a pmap that is in use. */
 static bool
 foreach_once(uintptr_t *head, pv_fn *fn, void *arg, bool *done)

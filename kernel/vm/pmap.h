@@ -41,6 +41,9 @@ int pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_
 
 /* Remove every entry in [sva, eva), wired or not; page-table pages left empty are freed. */
 void pmap_remove(pmap_t pmap, vm_offset_t sva, vm_offset_t eva);
+/* Move what is mapped in [sva, eva) to where dva is for sva, and where nothing is mapped; or remove
+ * it, if it is no RAM or there is no memory: a fault brings it back. */
+void pmap_move(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_offset_t dva);
 /* Take away the rights not in prot from the entries in [sva, eva). VM_PROT_NONE removes them. */
 void pmap_protect(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_prot_t prot);
 /* Clear the wired mark of the entries in [sva, eva). */

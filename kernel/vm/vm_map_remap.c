@@ -1,7 +1,6 @@
 /*
  * mremap: an area of a map grows where it is, or its entries are hung in elsewhere. Nothing is
- * copied: an entry takes its object along, and the page tables, being a cache, find the pages
- * again.
+ * copied: an entry takes its object along, and what the page tables had of it moves, too.
  *
  * An area is what a program made by one mmap, however many entries it has by now: a part that was
  * written, or that grew, may have got an object of its own.
@@ -93,7 +92,7 @@ area_move(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t to)
 {
 	vm_map_entry_t e = vm_map_entry_at_or_after(map, start), next;
 
-	pmap_remove(map->pmap, start, end);
+	pmap_move(map->pmap, start, end, to);
 	for (; e != NULL && e->start < end; e = next) {
 		next = e->next != &map->header ? e->next : NULL;
 		vm_map_entry_unlink(map, e);

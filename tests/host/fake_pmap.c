@@ -249,6 +249,30 @@ pmap_remove(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 	for_range(pmap, sva, eva, remove_one, 0);
 }
 
+/* Not all: what the pmap may remove instead, it removes now and then. */
+void
+pmap_move(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_offset_t dva)
+{
+	struct fake_pte *pte;
+
+	T_OK(dva + (eva - sva) <= sva || dva >= eva);
+	mtx_lock(&pmap->pm_mtx);
+	for (vm_offset_t va = sva; va < eva; va += PAGE_SIZE) {
+		T_OK(find(pmap, va - sva + dva) == NULL);
+		pte = find(pmap, va);
+		if (pte == NULL)
+			continue;
+		if (!pte->managed || atop(va) % 7 == 0) {
+			drop(pte);
+			continue;
+		}
+		LIST_REMOVE(pte, hash);
+		pte->va = va - sva + dva;
+		LIST_INSERT_HEAD(bucket(pmap, pte->va), pte, hash);
+	}
+	mtx_unlock(&pmap->pm_mtx);
+}
+
 static void
 protect_one(struct fake_pte *pte, vm_prot_t prot)
 {

@@ -447,6 +447,35 @@ do_range(int p, int w, vm_pindex_t i, vm_pindex_t n, enum range_op op, vm_prot_t
 		settle(p, w, hi, hi_pde, memory != PLENTY);
 }
 
+/* Move the n pages from page i of window w on to page j of window v, where nothing is. What is no RAM,
+ * or found no memory, is removed. */
+static void
+do_move(int p, int w, vm_pindex_t i, vm_pindex_t n, int v, vm_pindex_t j, uint64_t memory)
+{
+	vm_offset_t va = windows[w] + ptoa(i), to = windows[v] + ptoa(j);
+	vm_pindex_t lo = i / SP, hi = (i + n - 1) / SP;
+	uint64_t lo_pde = pde_of(p, va), hi_pde = pde_of(p, va + ptoa(n - 1));
+	uint64_t hidden = memory_leave(memory);
+
+	pmap_move(&pmaps[p], va, va + ptoa(n), to);
+	memory_restore(hidden);
+	for (vm_pindex_t k = 0; k < n; k++) {
+		struct slot *from = &model[p][w][i + k];
+		bool moves =
+		    from->m != NULL && is_managed(from->m) && (from->m->flags & PG_BLOCK) == 0;
+
+		if (small_entry(pde_of(p, to + ptoa(k)), (j + k) % SP) != 0) {
+			T_OK(moves);
+			model[p][v][j + k] = *from;
+		} else if (moves) {
+			T_OK(memory != PLENTY);
+		}
+		from->m = NULL;
+	}
+	settle(p, w, lo, lo_pde, memory != PLENTY);
+	settle(p, w, hi, hi_pde, memory != PLENTY);
+}
+
 /*
  * One slot of a pmap_enter: what the tables have is either what was asked for, or (P18) the same
  * frame with more rights than that. False: it was not entered.
@@ -1043,6 +1072,18 @@ step_range(struct rng *r)
 }
 
 static void
+step_move(struct rng *r)
+{
+	struct place at = random_place(r), to = random_place(r);
+	vm_pindex_t n = MIN(at.n, to.n);
+
+	if (to.w == at.w && to.i < at.i + n && at.i < to.i + n)
+		return;
+	do_range(at.p, to.w, to.i, n, REMOVE, 0, PLENTY);
+	do_move(at.p, at.w, at.i, n, to.w, to.i, random_memory(r));
+}
+
+static void
 step_page(struct rng *r)
 {
 	size_t id = rng_below(r, 3) == 0 ? rng_below(r, NRAM) : NRAM + rng_below(r, NDEV);
@@ -1143,8 +1184,8 @@ random_steps(uint64_t seed, int steps)
 	static const struct {
 		void (*fn)(struct rng *r);
 		int weight;
-	} kinds[] = {{step_enter, 40}, {step_range, 40}, {step_page, 4}, {step_block, 4},
-		     {step_clear, 8},  {step_pmap, 4},   {step_look, 2}};
+	} kinds[] = {{step_enter, 40}, {step_range, 34}, {step_move, 6}, {step_page, 4},
+		     {step_block, 4},  {step_clear, 8},  {step_pmap, 4}, {step_look, 2}};
 	struct rng r = {seed};
 	size_t k;
 
