@@ -139,7 +139,7 @@ int pid_last(void);
 /* A process with number, lock and no thread; not in the table. NULL: ENOMEM. */
 struct proc *proc_alloc(void);
 /* Put it in the table, as a child of parent, which is curproc, or the first process: NULL. False:
- * curthread has a signal to see to first. What is sent to a group reaches all that are forked, so. */
+ * curthread has a signal to see to first, so that what is sent to a group misses nobody. */
 bool proc_insert(struct proc *p, struct proc *parent);
 /* Take p, a zombie, out of the table and the family. proctree_lock is write-locked. */
 void proc_remove(struct proc *p);
