@@ -146,20 +146,19 @@ static int
 take_range(vm_object_t object, vm_pindex_t first, vm_pindex_t last, vm_pindex_t *stop,
 	   vm_page_t *blocker)
 {
-	vm_pindex_t n;
+	vm_pindex_t at, n;
 	int error = 0;
 
-	for (*stop = first; *stop <= last; *stop += n) {
-		n = 0;
-		if (*stop == first || *stop % VM_SUPERPAGE_PAGES == 0)
-			n = take_super(object, *stop, last);
+	for (at = first; at <= last; at += n) {
+		n = at == first || at % VM_SUPERPAGE_PAGES == 0 ? take_super(object, at, last) : 0;
 		if (n != 0)
 			continue;
-		error = take_page(object, *stop, blocker);
+		error = take_page(object, at, blocker);
 		if (error != 0)
 			break;
-		n = next_index(*stop) - *stop;
+		n = next_index(at) - at;
 	}
+	*stop = at;
 	return (error);
 }
 

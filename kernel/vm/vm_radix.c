@@ -164,10 +164,11 @@ vm_radix_insert_run(struct vm_radix *rt, vm_pindex_t index, vm_page_t m, vm_pind
 		return (ENOMEM);
 	end = (int)MIN(first + *n, (vm_pindex_t)RADIX_SLOTS);
 	for (; slot < end && leaf->rn_slot[slot] == NULL; slot++, m += step)
-		slot_set(leaf, slot, m);
+		leaf->rn_slot[slot] = m;
 	if (slot == first)
 		return (EEXIST);
 	*n = (vm_pindex_t)(slot - first);
+	leaf->rn_used |= ~0ul >> (RADIX_SLOTS - *n) << first;
 	return (0);
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from quire import RUN, TREE, boot
 
-LIMIT = 120.0
+LIMIT = 60.0
 WHERE, HERE = b"\x1b[6n", b"\x1b[1;10R"  # where is the cursor? in the first line
 
 
