@@ -22,7 +22,8 @@ set_limit(int which, rlim_t cur, rlim_t max)
 {
 	struct rlimit limit = {cur, max};
 
-	ok(named("limit %d to %lu", which, (unsigned long)cur), setrlimit(which, &limit));
+	if (setrlimit(which, &limit) != 0)
+		_exit(91);
 }
 
 /* --- processes -------------------------------------------------------------------------------- */
