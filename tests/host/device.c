@@ -257,37 +257,3 @@ device_gate_open(void)
 	gate_is_open = true;
 	wakeup(&gate_is_open);
 }
-
-void
-device_renew_before_its_pages(struct space *s)
-{
-	struct toucher t;
-
-	dev.before = device_nap;
-	device_touch_in_thread(&t, s, 3, W);
-	device_renew(0, NPAGES); /* nothing to wait for */
-	device_gate_open();
-	fake_join(t.td);
-	T_EQ(t.rv, KERN_SUCCESS);
-	T_EQ(dev.calls, 2);
-	device_check(s);
-}
-
-void
-device_renew_with_its_pages(struct space *s)
-{
-	struct thread *revoker;
-	struct toucher t;
-
-	dev.after = device_nap;
-	device_touch_in_thread(&t, s, 3, W);
-	revoker = device_renew_in_thread();
-	fake_run(revoker);
-	T_OK(fake_asleep(revoker)); /* on a busy page */
-	device_gate_open();
-	fake_join(t.td);
-	fake_join(revoker);
-	T_EQ(t.rv, KERN_SUCCESS);
-	T_EQ(dev.calls, 2);
-	device_check(s);
-}

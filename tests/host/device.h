@@ -54,10 +54,6 @@ vm_page_t device_page(vm_pindex_t i);
  * not run yet, for all pages. */
 void device_renew(vm_pindex_t start, vm_pindex_t end);
 struct thread *device_renew_in_thread(void);
-/* The same while a fault of page 3 is in its call, which has not made its pages, or which has; then
- * the revocation waits. The fault starts over and finds what is new. */
-void device_renew_before_its_pages(struct space *s);
-void device_renew_with_its_pages(struct space *s);
 /* Every page mapped shows the frame that it should. */
 void device_check(struct space *s);
 

@@ -3,7 +3,7 @@
  * under way, under its own locks, while mappings come and go; and a fault that has to start over
  * gets on. What revocation does to one map at rest is in test_populate.c.
  */
-#include "device.h"
+#include "renew.h"
 
 #define FRAMES 2048
 

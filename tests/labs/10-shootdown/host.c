@@ -2,7 +2,7 @@
  * Revocation without a machine: a device whose pages are taken back while they are mapped, while
  * they are wired, and while the driver is making them.
  */
-#include "device.h"
+#include "renew.h"
 
 static struct space *
 setup(void)
