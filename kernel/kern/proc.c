@@ -21,6 +21,8 @@
 #include "vm/vm_page.h"
 
 #define UMASK 022 /* of the first process */
+/* What a process has of the kernel's memory, a stack and page tables; no more before it runs. */
+#define PROC_PAGES ((int64_t)atop(KSTACK_SIZE) + 4)
 
 struct rwlock proctree_lock = RW_INITIALIZER("process table", LR_FILE);
 static struct proclist allproc = TAILQ_HEAD_INITIALIZER(allproc); /* (t) by number */
@@ -437,9 +439,9 @@ uint64_t
 proc_badness(struct proc *p)
 {
 	int adj = __atomic_load_n(&p->p_oom_score_adj, __ATOMIC_RELAXED);
-	int64_t pages = proc_resident(p);
+	int64_t pages = (int64_t)proc_resident(p) + PROC_PAGES;
 
-	if (pages == 0 || adj == OOM_SCORE_ADJ_MIN) /* dead, or as good as that; or spared */
+	if (p->p_vm == NULL || adj == OOM_SCORE_ADJ_MIN) /* dead; or spared */
 		return (0);
 	pages += adj * (int64_t)(vm_cnt.v_page_count / 1000);
 	return (MAX(pages, 1));
