@@ -103,7 +103,8 @@ def test_W1_damage_without_a_screen() -> None:
 
 def test_R1_mode_change_takes_all_mappings_back() -> None:
     """One fault for each mapping: where the pages are resident already, of the superpage that they are
-    part of. mlock of 64 pages makes them an entry of their own, too small for that."""
+    part of. mlock of 64 pages makes them an entry of their own, which is enough of a block for the pager
+    to bring all of it."""
     result = boot("fbmodes")
     assert result.status == 0, result
     second = result.lines()[-11:]
@@ -113,7 +114,7 @@ def test_R1_mode_change_takes_all_mappings_back() -> None:
         "another mode: 1, then 0; the other 1",
         "panned: 0, then 0; the other 0",
         "the same mode: 0, then 0; the other 0",
-        "mlocked, another mode: 1, then 0; the other 64",
+        "mlocked, another mode: 1, then 0; the other 1",
         "objects: the same",
         "map_entries: the same",
         "pv_entries: the same",
