@@ -377,17 +377,26 @@ remove_ram(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max)
 	return (n);
 }
 
-static void
-change_remove(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+/* The entries of a table that are in use: RAM pages by ram, many at a time, and what it does not take
+ * by remove_run. */
+static inline __attribute__((always_inline)) void
+change_used(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level,
+	    uint64_t (*ram)(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max))
 {
 	uint64_t done;
 
 	for (uint64_t i = empty_run(e, n); i < n;
 	     i += done + empty_run(&e[i + done], n - i - done)) {
-		done = level == 0 ? remove_ram(c, &e[i], va + ptoa(i), n - i) : 0;
+		done = level == 0 ? ram(c, &e[i], va + ptoa(i), n - i) : 0;
 		if (done == 0)
 			done = remove_run(c, &e[i], va + ptoa(i), n - i, level);
 	}
+}
+
+static void
+change_remove(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+{
+	change_used(c, e, va, n, level, remove_ram);
 }
 
 /* The slot for va, where no superpage is, in a table made if need be; its page is *tpage. NULL: no
@@ -431,14 +440,7 @@ move_ram(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max)
 static void
 change_move(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
 {
-	uint64_t done;
-
-	for (uint64_t i = empty_run(e, n); i < n;
-	     i += done + empty_run(&e[i + done], n - i - done)) {
-		done = level == 0 ? move_ram(c, &e[i], va + ptoa(i), n - i) : 0;
-		if (done == 0) /* it cannot be moved */
-			done = remove_run(c, &e[i], va + ptoa(i), n - i, level);
-	}
+	change_used(c, e, va, n, level, move_ram);
 }
 
 /* The CPU may set A and D meanwhile: bits are cleared one by one, atomically. */
