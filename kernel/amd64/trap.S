@@ -27,14 +27,8 @@
 	pushq %r14
 	pushq %r15
 .endm
-/* All but RDI, the last. */
-.macro POP_REGS
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
+/* Those that calls do not preserve, but RDI, the last. */
+.macro POP_SCRATCH
 	popq %r11
 	popq %r10
 	popq %r9
@@ -43,6 +37,16 @@
 	popq %rcx
 	popq %rdx
 	popq %rsi
+.endm
+/* All but RDI, the last. */
+.macro POP_REGS
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	POP_SCRATCH
 .endm
 
 /* One stub of 16 bytes for each vector; those without an error code push 0. */
@@ -143,14 +147,7 @@ ENTRY(syscall_entry)
 	jnz trap_return
 	movq TF_RBP(%rsp), %rbp
 	addq $TF_R11, %rsp
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rax
-	popq %rcx
-	popq %rdx
-	popq %rsi
+	POP_SCRATCH
 	popq %rdi
 	movq TF_RSP - TF_TRAPNO(%rsp), %rsp
 	swapgs
