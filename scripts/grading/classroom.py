@@ -1,7 +1,6 @@
 """A class: each folder of a folder is a submission; many are graded at once."""
 
 import csv
-import queue
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,15 +12,12 @@ from grading.lab import BadLab, Lab
 from grading.report import Results
 
 
-def grade_one(lab: Lab, folder: Path, slots: queue.SimpleQueue, out: Path) -> Results:
+def grade_one(lab: Lab, folder: Path, out: Path) -> Results:
     """Nothing that one submission does may keep the others from their points."""
-    slot = slots.get()
     try:
-        results = grader.grade(lab, folder, folder.name, slot, jobs=1)
+        results = grader.grade(lab, folder, folder.name, jobs=1)
     except (OSError, RuntimeError) as error:
         results = grader.refuse(lab, folder.name, f"the grader failed: {error}")
-    finally:
-        slots.put(slot)
     report.write(results, out / f"{folder.name}.json", None)
     (out / f"{folder.name}.txt").write_text(report.text(results))
     return results
@@ -49,12 +45,9 @@ def grade_all(lab: Lab, folder: Path, out: Path, jobs: int) -> int:
     if not folders:
         raise BadLab(f"{folder} has no folders: one for each submission")
     out.mkdir(parents=True, exist_ok=True)
-    slots: queue.SimpleQueue = queue.SimpleQueue()
-    for slot in range(jobs):
-        slots.put(slot)
     start, all_results = time.monotonic(), {}
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(grade_one, lab, path, slots, out) for path in folders]
+        futures = [pool.submit(grade_one, lab, path, out) for path in folders]
         for future in as_completed(futures):
             results = future.result()
             all_results[results.name] = results

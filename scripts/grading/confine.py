@@ -8,11 +8,12 @@ hold.
 
 import functools
 import os
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-FIRST_UID = 61000  # and as many above it as submissions are graded at once
+UIDS = range(61000, 61184)  # neither Debian nor systemd gives these to anybody
 NAMESPACES = ["unshare", "--net", "--pid", "--ipc", "--fork", "--kill-child", "--"]
 SHOWN = 64 << 10  # bytes of output that are kept
 
@@ -38,28 +39,45 @@ def can_unshare() -> bool:
         return False
 
 
-def uid_of(slot: int) -> int | None:
-    return FIRST_UID + slot if os.geteuid() == 0 else None
+class User:
+    """Who one submission runs as: nobody else on this machine does until it is closed. Without
+    root's rights there is no such user, and uid is None."""
 
+    def __init__(self) -> None:
+        self.uid: int | None = None
+        if os.geteuid() != 0:
+            return
+        for uid in UIDS:
+            self.holder = socket.socket(socket.AF_UNIX)
+            try:
+                self.holder.bind(f"\0quire-grade-{uid}")  # the name is free again when we die
+            except OSError:
+                self.holder.close()
+            else:
+                self.uid = uid
+                return
+        raise RuntimeError(f"{len(UIDS)} submissions are being graded already")
 
-def give(path: Path, slot: int) -> None:
-    """Let the confined user have the folder and all in it."""
-    uid = uid_of(slot)
-    if uid is not None:
-        subprocess.run(["chown", "-R", f"{uid}:{uid}", path], check=True)
+    def close(self) -> None:
+        if self.uid is not None:
+            self.holder.close()
 
+    def give(self, path: Path) -> None:
+        """Let the user have the folder and all in it."""
+        if self.uid is not None:
+            subprocess.run(["chown", "-R", f"{self.uid}:{self.uid}", path], check=True)
 
-def command(words: list[str], limits: Limits, slot: int, alone: bool) -> list[str]:
-    """words, confined. alone: without network and other processes, at the same addresses in each
-    run."""
-    prefix = [*NAMESPACES] if alone and can_unshare() else []
-    prefix += ["prlimit", f"--cpu={limits.cpu_seconds}", f"--fsize={limits.file_bytes}", "--core=0"]
-    if limits.memory_bytes is not None:
-        prefix.append(f"--as={limits.memory_bytes}")
-    uid = uid_of(slot)
-    if uid is not None:
-        prefix += [f"--nproc={limits.processes}", "--", "setpriv", f"--reuid={uid}",
-                   f"--regid={uid}", "--clear-groups", "--no-new-privs", "--"]
-    else:
-        prefix.append("--")
-    return prefix + (["setarch", "--addr-no-randomize", "--"] if alone else []) + words
+    def command(self, words: list[str], limits: Limits, alone: bool) -> list[str]:
+        """words, confined. alone: without network and other processes, at the same addresses in
+        each run."""
+        prefix = [*NAMESPACES] if alone and can_unshare() else []
+        prefix += ["prlimit", f"--cpu={limits.cpu_seconds}", f"--fsize={limits.file_bytes}",
+                   "--core=0"]
+        if limits.memory_bytes is not None:
+            prefix.append(f"--as={limits.memory_bytes}")
+        if self.uid is not None:
+            prefix += [f"--nproc={limits.processes}", "--", "setpriv", f"--reuid={self.uid}",
+                       f"--regid={self.uid}", "--clear-groups", "--no-new-privs", "--"]
+        else:
+            prefix.append("--")
+        return prefix + (["setarch", "--addr-no-randomize", "--"] if alone else []) + words

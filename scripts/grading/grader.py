@@ -19,15 +19,14 @@ def refuse(lab: Lab, name: str, why: str) -> Results:
     return Results(lab, name, [Outcome(test, False, why) for test in lab.tests], refused=why)
 
 
-def grade(lab: Lab, folder: Path, name: str, slot: int, jobs: int, keep: bool = False) -> Results:
-    """slot: of those who grade at the same time, which one. keep: leave the sandbox in
-    build/grade/kept."""
+def grade(lab: Lab, folder: Path, name: str, jobs: int, keep: bool = False) -> Results:
+    """keep: leave the sandbox in build/grade/kept."""
     start = time.monotonic()
     try:
         taken = submission.collect(folder, lab)
     except submission.Refused as why:
         return refuse(lab, name, str(why))
-    box = Sandbox(lab, taken.files, slot)
+    box = Sandbox(lab, taken.files)
     try:
         with ThreadPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(lambda test: run_test(test, lab, box), lab.tests))

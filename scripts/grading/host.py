@@ -82,7 +82,7 @@ def run(test: Test, lab: Lab, box: Sandbox) -> Outcome:
         program = box.build(host_target(lab, test))
     except BuildError as error:
         return Outcome(test, False, f"the host tests do not compile: {error}")
-    words = confine.command([str(program), test.id], confine.NATIVE, box.slot, alone=True)
+    words = box.user.command([str(program), test.id], confine.NATIVE, alone=True)
     passed, out = execute(words, test, box.scratch)
     text = tidy(out, box)
     return Outcome(test, passed, "" if passed else reason_of(text), shorten(text),

@@ -167,8 +167,9 @@ def locked(exclusive: bool) -> Iterator[None]:
 class Sandbox:
     """A tree with a submission in it, in a folder of its own that goes when the sandbox does."""
 
-    def __init__(self, lab: Lab, files: dict[str, bytes], slot: int) -> None:
-        self.lab, self.files, self.slot = lab, files, slot
+    def __init__(self, lab: Lab, files: dict[str, bytes]) -> None:
+        self.lab, self.files = lab, files
+        self.user = confine.User()
         self.errors: dict[str, str | None] = {}  # by target
         self.building = threading.Lock()
         self.folder = Path(tempfile.mkdtemp(prefix="quire-grade-"))
@@ -183,8 +184,8 @@ class Sandbox:
             if not path.is_file() or path.read_bytes() != data:
                 path.unlink(missing_ok=True)
                 path.write_bytes(data)
-        confine.give(self.tree, slot)
-        confine.give(self.scratch, slot)
+        self.user.give(self.tree)
+        self.user.give(self.scratch)
 
     def keep(self) -> Path:
         """Where it can be looked at until the next one is kept."""
@@ -195,6 +196,7 @@ class Sandbox:
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.user.close()
 
     def build(self, target: str) -> Path:
         """What was built. Each target is tried once."""
@@ -208,7 +210,7 @@ class Sandbox:
 
     def try_to_build(self, target: str) -> str | None:
         try:
-            make(self.tree, target, confine.command([], confine.COMPILER, self.slot, alone=False))
+            make(self.tree, target, self.user.command([], confine.COMPILER, alone=False))
             self.check_includes()
         except BuildError as error:
             return str(error)

@@ -16,6 +16,9 @@ import pytest
 
 from quire import TREE
 
+sys.path.insert(0, str(TREE / "scripts"))
+from grading import confine  # noqa: E402
+
 GRADE = TREE / "scripts/grade"
 LAB = TREE / "tests/boot/grade"
 NAME = "kernel/vm/vm_map_tree.c"
@@ -294,6 +297,26 @@ FORKS = """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="without root nothing limits the processes")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run submissions as other users")
+def test_each_has_a_user_of_its_own() -> None:
+    """Whoever started the grader: another process holds the first user here."""
+    hold = ("from grading import confine\n"
+            "user = confine.User()\n"
+            "print(user.uid, flush=True)\n"
+            "input()\n")
+    with subprocess.Popen([sys.executable, "-c", hold], text=True, cwd=TREE / "scripts",
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        theirs = int(other.stdout.readline())
+        first, second = confine.User(), confine.User()
+        assert len({theirs, first.uid, second.uid}) == 3
+        first.close()
+        third = confine.User()
+        assert third.uid == first.uid
+        second.close()
+        third.close()
+        other.communicate("\n")
+
+
 def test_forks(tmp_path: Path) -> None:
     """They are fewer than it wants, and go when the test has ended."""
     one = Graded(submit(tmp_path, with_code(FORKS)), "--only", "finds")
