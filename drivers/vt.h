@@ -2,7 +2,8 @@
  * The virtual consoles: text screens with a terminal each (/dev/tty1 ..), of which one is in front
  * on the framebuffer, fed by the keyboard.
  *
- *   vt_screen.c, vt_parse.c   a text screen
+ *   vt_screen.c, vt_parse.c,
+ *   vt_csi.c                  a text screen
  *   vt_font.c, vt_draw.c      from its cells to pixels
  *   vt.c                      the consoles: output, input, the kernel's text on the first
  *   vt_switch.c               which is in front: text, or a program that draws by itself

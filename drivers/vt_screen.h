@@ -4,6 +4,7 @@
  *
  *   vt_screen.c   what is done to the cells
  *   vt_parse.c    which bytes do that
+ *   vt_csi.c      those of control sequences
  */
 #pragma once
 
@@ -85,7 +86,15 @@ void vt_screen_clip(struct vt_screen *s, uint32_t columns, uint32_t rows);
 /* Bytes from a program. */
 void vt_write(struct vt_screen *s, const char *text, size_t len);
 
-/* --- vt_screen.c for vt_parse.c ---------------------------------------------------------------- */
+/* --- vt_csi.c for vt_parse.c ------------------------------------------------------------------- */
+
+/* A control sequence begins; a byte of it. After the last the state is VT_TEXT. */
+void vt_csi_start(struct vt_screen *s);
+void vt_csi_byte(struct vt_screen *s, char c);
+/* What the program will read as if it were typed; dropped if the last answers were not taken. */
+void vt_answer(struct vt_screen *s, const char *text);
+
+/* --- vt_screen.c for both ---------------------------------------------------------------------- */
 
 void vt_reset(struct vt_screen *s);
 void vt_reset_palette(struct vt_screen *s);
