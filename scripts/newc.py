@@ -34,16 +34,17 @@ def is_dynamic(host: Path) -> bool:
                for at in range(0, len(headers), max(size, 4)))
 
 
-def libraries(host: Path) -> list[str]:
-    """The libraries, and the loader, that a dynamic program or library needs: paths as ldd has
-    them."""
+def libraries(host: Path, all_needed: bool) -> list[str]:
+    """Paths of the libraries, and of the loader, that a dynamic program or library needs.
+    all_needed: one that is not there is an error."""
     if not is_dynamic(host):
         return []
     told = subprocess.run(["ldd", str(host)], capture_output=True, text=True).stdout
     missing = re.search(r"(\S+) => not found", told)
-    if missing:
+    if missing and all_needed:
         raise ValueError(f"{host}: its library {missing[1]} is not installed")
-    return re.findall(r"^\s(?:.* => )?(/\S+) \(0x", told, re.M)
+    paths = re.findall(r"^\s(?:.* => )?(/\S+) \(0x", told, re.M)
+    return [os.path.normpath(path) for path in paths]  # $ORIGIN/../lib, say
 
 
 class Archive:
@@ -90,10 +91,10 @@ class Archive:
         self.folder(os.path.dirname(guest))
         self._member(guest, stat.S_IFLNK | 0o777, 0, os.fsencode(target))
 
-    def program(self, host: Path, guest: str) -> None:
+    def program(self, host: Path, guest: str, all_needed: bool = True) -> None:
         """A file, and what it needs to run, at the paths that its loader looks at."""
         self.file(host, guest)
-        for path in libraries(host):
+        for path in libraries(host, all_needed):
             self._library(path)
 
     def _library(self, path: str) -> None:
@@ -108,7 +109,8 @@ class Archive:
         self._library(os.path.normpath(os.path.join(os.path.dirname(path), target)))
 
     def tree(self, host: Path, guest: str) -> None:
-        """A folder and all that is in it: files, folders and links, with their modes."""
+        """A folder and all that is in it: files, folders and links, with their modes; and what its
+        programs need, as far as it is installed."""
         status = host.stat()
         self.folder(guest, stat.S_IMODE(status.st_mode), status.st_mtime)
         for entry in sorted(os.scandir(host), key=lambda entry: entry.name):
@@ -118,7 +120,7 @@ class Archive:
             elif entry.is_dir():
                 self.tree(path, name)
             elif entry.is_file():
-                self.file(path, name)
+                self.program(path, name, all_needed=False)
 
     def close(self) -> None:
         self._member("TRAILER!!!", 0, 0, b"")

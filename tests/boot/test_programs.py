@@ -311,6 +311,23 @@ def test_a_tree_is_there_as_it_is_here(tmp_path: Path) -> None:
     assert read.out == "text"
 
 
+def test_a_tree_brings_what_its_programs_need(tmp_path: Path) -> None:
+    """A library by way of $ORIGIN/.., and those of the system; what is not there is no error."""
+    (tmp_path / "lib.c").write_text("int f(void) { return 7; }")
+    (tmp_path / "prog.c").write_text("int f(void); int main(void) { return f(); }")
+    (tmp_path / "tree/bin").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    library, program = tmp_path / "other/libquire-y.so", tmp_path / "tree/bin/prog"
+    subprocess.run([installed("gcc"), "-shared", "-o", library, tmp_path / "lib.c"], check=True)
+    for name in ("prog", "broken"):
+        subprocess.run(["gcc", "-o", program.with_name(name), tmp_path / "prog.c", library,
+                        f"-Wl,-rpath,$ORIGIN/../../{'other' if name == 'prog' else 'none'}"],
+                       check=True)
+    result = run_script("--display", "none", "--timeout", 120, "--add-tree", tmp_path / "tree", "--",
+                        program)
+    assert result.status == 7 and "left out" not in result.out, result
+
+
 @pytest.mark.parametrize("word", ["/no/such/folder", "/etc/passwd"])
 def test_no_tree(word: str) -> None:
     result = run_script("--add-tree", word, "--", "/bin/hello")
