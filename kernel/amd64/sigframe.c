@@ -246,7 +246,7 @@ set_context(struct trapframe *tf, const struct sigcontext *sc)
 	    sc->rdi,
 	    .tf_rip = sc->rip,
 	    .tf_cs = SEL_UCODE,
-	    .tf_rflags = RFLAGS_IF | 2 | (sc->rflags & RFLAGS_USER),
+	    .tf_rflags = (tf->tf_rflags & ~(uint64_t)RFLAGS_USER) | (sc->rflags & RFLAGS_USER),
 	    .tf_rsp = sc->rsp,
 	    .tf_ss = SEL_UDATA,
 	};
@@ -265,7 +265,7 @@ cpu_sigreturn(uint64_t *mask)
 	if (error != 0)
 		return (error);
 	sc = &f.uc.mcontext;
-	if ((sc->cs | 3) != SEL_UCODE || !is_canonical(sc->rip) ||
+	if ((sc->cs | 3) != SEL_UCODE ||
 	    ((f.uc.flags & UC_STRICT_RESTORE_SS) != 0 && (sc->ss | 3) != SEL_UDATA))
 		return (EINVAL);
 	error = restore_fpu(sc->fpstate);
@@ -274,7 +274,8 @@ cpu_sigreturn(uint64_t *mask)
 	set_context(tf, sc);
 	*mask = f.uc.sigmask;
 	sigaltstack_set(&f.uc.stack, sc->rsp); /* if it is none, there is none to tell */
-	return (0);
+	/* IRET would fault, here and not there: the program's SIGSEGV shows where it wanted to go. */
+	return (is_canonical(sc->rip) ? 0 : EINVAL);
 }
 
 /* --- the system call that a signal cuts short ------------------------------------------------- */

@@ -81,6 +81,9 @@ enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE, FUTEX_WAKE_
 enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME,
        CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,
        CLOCK_TAI = 11, TIMER_ABSTIME = 1 };
+/* A clock of a process or thread by its number: the complement of that, and three bits. */
+enum { CPUCLOCK_SCHED = 2, CPUCLOCK_FD = 3, CPUCLOCK_KINDS = 3, CPUCLOCK_THREAD = 4 };
+#define CPUCLOCK_TID(id) (~((id) >> 3)) /* 0: the caller's */
 /* clang-format on */
 
 /* linux_mlock.c: lock new memory, if locked (MAP_LOCKED) or mlockall wants it: as far as it

@@ -78,16 +78,39 @@ sys_clone(uint64_t flags, uint64_t stack, uint64_t parent_tid, uint64_t child_ti
 	}));
 }
 
+/* A structure of a later version than ours: E2BIG if what we do not know of is asked for. */
+static int
+rest_is_zero(const char *urest, uint64_t len)
+{
+	char rest[64];
+	uint64_t n;
+
+	for (; len > 0; urest += n, len -= n) {
+		n = MIN(len, sizeof(rest));
+		if (copyin(urest, rest, n) != 0)
+			return (EFAULT);
+		for (uint64_t i = 0; i < n; i++)
+			if (rest[i] != 0)
+				return (E2BIG);
+	}
+	return (0);
+}
+
 int64_t
 sys_clone3(const void *uargs, uint64_t size)
 {
 	struct clone_args ca = {0};
+	int error = 0;
 
 	if (size < CLONE_ARGS_SIZE0)
 		return (-EINVAL);
-	if (size > sizeof(ca)) /* a later version: what we do not know of may be asked for */
-		return (size > PAGE_SIZE ? -E2BIG : -EINVAL);
-	if (copyin(uargs, &ca, size) != 0)
+	if (size > PAGE_SIZE)
+		return (-E2BIG);
+	if (size > sizeof(ca))
+		error = rest_is_zero((const char *)uargs + sizeof(ca), size - sizeof(ca));
+	if (error != 0)
+		return (-error);
+	if (copyin(uargs, &ca, MIN(size, sizeof(ca))) != 0)
 		return (-EFAULT);
 	if ((ca.flags & (CLONE_SIGNAL | CLONE_DETACHED)) != 0 || ca.set_tid_size != 0 ||
 	    (ca.stack == 0) != (ca.stack_size == 0) || ca.cgroup != 0 ||

@@ -9,19 +9,20 @@
 
 #define NS_PER_SEC 1000000000l
 
-/* A clock of a process or thread by its number: the number's complement, and three bits. */
-enum { CPUCLOCK_SCHED = 2, CPUCLOCK_KINDS = 3, CPUCLOCK_THREAD = 4, CPUCLOCK_BITS = 3 };
-
 static int
 cpu_clock_read(int id, uint64_t *ns)
 {
-	int tid = ~(id >> CPUCLOCK_BITS);
+	int tid = CPUCLOCK_TID(id);
 	struct thread *td;
 	struct proc *p;
 	bool thread, valid;
 
 	if ((id & CPUCLOCK_KINDS) > CPUCLOCK_SCHED)
 		return (EINVAL);
+	if (tid == 0)
+		return (clock_read((id & CPUCLOCK_THREAD) != 0 ? CLOCK_THREAD_CPUTIME
+							       : CLOCK_PROCESS_CPUTIME,
+				   ns));
 	sched_charge();
 	p = proc_find_thread(tid, &td);
 	if (p == NULL)

@@ -91,10 +91,27 @@ struct sigevent {
 	int signo, notify, tid, pad[11];
 };
 
-/* The id of a CPU clock of the caller may also be given as a number that pid and tid are in. */
+/* A CPU clock by its number: the caller's, no other's. */
+static int
+cpu_clock_of(int id, enum ptimer_clock *clock)
+{
+	bool thread = (id & CPUCLOCK_THREAD) != 0;
+	int tid = CPUCLOCK_TID(id);
+
+	if ((id & (CPUCLOCK_KINDS | CPUCLOCK_THREAD)) == CPUCLOCK_FD)
+		return (EOPNOTSUPP);
+	if ((id & CPUCLOCK_KINDS) > CPUCLOCK_SCHED ||
+	    (tid != 0 && tid != (thread ? curthread->td_tid : curproc->p_pid)))
+		return (EINVAL);
+	*clock = thread ? PTIMER_THREAD : PTIMER_CPU;
+	return (0);
+}
+
 static int
 clock_of(int id, enum ptimer_clock *clock)
 {
+	if (id < 0)
+		return (cpu_clock_of(id, clock));
 	switch (id) {
 	case CLOCK_REALTIME:
 	case CLOCK_MONOTONIC:
@@ -108,7 +125,7 @@ clock_of(int id, enum ptimer_clock *clock)
 		*clock = PTIMER_THREAD;
 		return (0);
 	}
-	return (id >= 0 && id <= CLOCK_MONOTONIC_COARSE ? EOPNOTSUPP : EINVAL);
+	return (id <= CLOCK_MONOTONIC_COARSE ? EOPNOTSUPP : EINVAL);
 }
 
 static bool

@@ -114,6 +114,7 @@ FAMILY(clone)
 	struct {
 		uint64_t flags, rest[10];
 	} args = {0};
+	char later[208];
 	const struct {
 		const char *name;
 		unsigned long flags;
@@ -129,6 +130,12 @@ FAMILY(clone)
 	CHECK("clone3 of no size", clone3, &args, 0);
 	CHECK("clone3 too small", clone3, &args, 63);
 	CHECK("clone3 too large", clone3, &args, 5000);
+	memset(later, 0, sizeof(later));
+	later[200] = 1;
+	CHECK("clone3 that asks for what is not known", clone3, later, 208);
+	later[200] = 0;
+	later[0] = 1; /* of the signal's bits */
+	CHECK("clone3 of a later version", clone3, later, 208);
 	CHECK("clone3 of a bad pointer", clone3, 1, 64);
 	CHECK("clone3 with a signal in flags", clone3, (args.flags = SIGCHLD, &args), 64);
 	args.flags = 0;

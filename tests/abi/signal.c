@@ -365,6 +365,82 @@ FAMILY(timers)
 		CHECK(named("clock %d", clock), clock_gettime, clock, &got);
 }
 
+/* A CPU clock by its number, as glibc has them: ~pid << 3, 2 for time run, 4 for a thread's. */
+FAMILY(cpu_clocks)
+{
+	struct sigevent ev = {.sigev_notify = SIGEV_NONE};
+	const int pids[] = {0, getpid(), 999999};
+	struct timespec ts;
+	int timer;
+
+	for (size_t i = 0; i < NITEMS(pids); i++)
+		for (int kind = 0; kind < 8; kind++) {
+			int clock = ~pids[i] * 8 + kind;
+
+			CHECK(named("read %zu %d", i, kind), clock_gettime, clock, &ts);
+			ok(named("resolution %zu %d", i, kind), SYS(clock_getres, clock, &ts));
+			ok(named("timer %zu %d", i, kind), SYS(timer_create, clock, &ev, &timer));
+		}
+}
+
+static uint64_t want_rip, got_rip;
+
+static void
+goes_there(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] = (greg_t)want_rip;
+}
+
+static void
+came_there(int sig, siginfo_t *info, void *context)
+{
+	tells(sig, info, context);
+	got_rip = (uint64_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+	siglongjmp(jump, 1);
+}
+
+/* A handler that returns to no code: the fault is there, not at the return. */
+FAMILY(return_to_nowhere)
+{
+	const uint64_t places[] = {0, 0x7ffffffff000, 0x800000000000, 0xdead000000000000, ~0ul};
+
+	set(SIGUSR1, goes_there, 0);
+	set(SIGSEGV, came_there, SA_NODEFER);
+	for (size_t i = 0; i < NITEMS(places); i++) {
+		want_rip = places[i];
+		if (sigsetjmp(jump, 1) == 0)
+			raise(SIGUSR1);
+		say(named("to %#lx", want_rip), "signal %d code %d, at %#lx", last, last_code,
+		    got_rip);
+	}
+}
+
+static void
+steps(int sig)
+{
+	count += sig == SIGTRAP;
+}
+
+/* Flags over a system call, with or without a handler that runs after it. */
+FAMILY(flags)
+{
+	const uint64_t flags[] = {0x4000, 0x40000, 0x400, 0x100, 0x4100, 0x44500};
+	uint64_t after;
+
+	signal(SIGTRAP, steps);
+	for (size_t i = 0; i < NITEMS(flags); i++) {
+		count = 0;
+		__asm__ volatile("pushfq; orq %1, (%%rsp); popfq; syscall; pushfq; popq %0;"
+				 "pushq $0x202; popfq; cld"
+				 : "=r"(after)
+				 : "r"(flags[i]), "a"(SYS_getpid)
+				 : "rcx", "r11", "memory", "cc");
+		say(named("flags %#lx", flags[i]), "%#lx, traps %d", after & 0x44500, count > 0);
+	}
+}
+
 FAMILY(stops)
 {
 	int status;
