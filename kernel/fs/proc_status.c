@@ -9,6 +9,7 @@
 #include "kern/panic.h"
 #include "kern/pgrp.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 #include "kern/tty.h"
 
@@ -44,6 +45,7 @@ struct snapshot {
 	char state;
 	int id; /* of the process or the thread */
 	int threads;
+	int umask; /* -1: it is dead */
 	uint64_t resident; /* pages */
 	struct vm_sizes vm;
 	struct vmspace *space; /* referenced; NULL: it is dead */
@@ -81,13 +83,16 @@ add_threads(struct snapshot *s, struct proc *p, int tid)
 static struct snapshot
 take_snapshot(struct text *t, struct proc *p)
 {
-	struct snapshot s = {.state = p->p_zombie ? 'Z' : 'S', .id = t->tid ? t->tid : p->p_pid};
+	struct snapshot s = {
+	    .state = p->p_zombie ? 'Z' : 'S', .id = t->tid ? t->tid : p->p_pid, .umask = -1};
 	vm_map_entry_t e;
 	void *exe;
 
 	rw_rlock(&p->p_lock);
 	add_threads(&s, p, t->tid);
 	memcpy(s.comm, p->p_comm, sizeof(s.comm));
+	if (p->p_pd != NULL)
+		s.umask = (int)p->p_pd->pd_umask;
 	exe = p->p_exe; /* only compared */
 	s.space = p->p_vm;
 	if (s.space != NULL)
@@ -199,8 +204,11 @@ show_status(struct text *t, struct proc *p)
 			   : s.state == 'T' ? "stopped"
 					    : "sleeping";
 
-	text_add(t, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\n",
-		 s.comm, p->p_umask, s.state, word, p->p_pid, s.id);
+	text_add(t, "Name:\t%s\n", s.comm);
+	if (s.umask >= 0)
+		text_add(t, "Umask:\t%04o\n", s.umask);
+	text_add(t, "State:\t%c (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\n", s.state, word, p->p_pid,
+		 s.id);
 	text_add(t, "PPid:\t%d\nTracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n",
 		 p->p_ppid, cr->cr_ruid, cr->cr_uid, cr->cr_svuid, cr->cr_fsuid, cr->cr_rgid,
 		 cr->cr_gid, cr->cr_svgid, cr->cr_fsgid);
@@ -305,12 +313,13 @@ enum place { PLACE_EXE, PLACE_CWD, PLACE_ROOT };
 static struct vnode *
 place_of(struct proc *p, enum place place)
 {
-	struct vnode *vp;
+	struct vnode *vp = NULL;
 
 	rw_rlock(&p->p_lock);
-	vp = place == PLACE_EXE ? p->p_exe : place == PLACE_CWD ? p->p_cwd : p->p_root;
-	if (vp != NULL)
-		vref(vp);
+	if (place == PLACE_EXE && p->p_exe != NULL)
+		vref(vp = p->p_exe);
+	else if (place != PLACE_EXE && p->p_pd != NULL)
+		vp = place == PLACE_CWD ? pwd_cdir(p->p_pd) : pwd_rdir(p->p_pd);
 	rw_unlock(&p->p_lock);
 	return (vp);
 }

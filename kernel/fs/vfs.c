@@ -12,6 +12,7 @@
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
 
@@ -215,7 +216,7 @@ name_anonymous(struct vnode *vp, char *buf, size_t size)
 size_t
 vnode_path(struct vnode *vp, char *buf, size_t size)
 {
-	const struct vnode *root = proc_root_peek();
+	const struct vnode *root = pwd_root_peek();
 	size_t at = size - 1;
 
 	if (vp->v_type != VDIR && vp->v_parent == vp)

@@ -5,6 +5,7 @@
 #include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 
 /* One step of a path, from dir by the component of len bytes at name; not above root. */
@@ -103,7 +104,7 @@ int
 namei_last(struct vnode *cwd, const char *path, int how, struct nameidata *nd)
 {
 	int error = *path == '\0' ? ENOENT : 0, links = 0;
-	struct vnode *root = proc_root(), *vp;
+	struct vnode *root = pwd_root(), *vp;
 	const char *end, *rest;
 	char *buf = NULL;
 

@@ -13,6 +13,7 @@
 #include "kern/machdep.h"
 #include "kern/main.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/ptimer.h"
 #include "kern/random.h"
 #include "kern/string.h"
@@ -48,7 +49,7 @@ exec_open(struct vnode *dir, const char *path, bool follow, struct vnode **vpp)
 	if (dir != NULL)
 		vref(dir);
 	else
-		dir = proc_cwd(curproc);
+		dir = pwd_cdir(curproc->p_pd);
 	if (*path == '\0')
 		vref(vp = dir);
 	else

@@ -15,6 +15,7 @@
 #include "kern/pgrp.h"
 #include "kern/proc.h"
 #include "kern/ptimer.h"
+#include "kern/pwd.h"
 #include "kern/trace.h"
 #include "fs/vnode.h"
 
@@ -22,8 +23,9 @@ void
 proc_release(struct proc *p)
 {
 	struct vmspace *vm = p->p_vm;
-	struct vnode *cwd = p->p_cwd, *exe = p->p_exe, *root = p->p_root;
+	struct vnode *exe = p->p_exe;
 	struct filedesc *fdp = p->p_fd;
+	struct pwddesc *pd = p->p_pd;
 
 	ptimer_free_all(p, true);
 	rw_wlock(&p->p_lock);
@@ -31,7 +33,8 @@ proc_release(struct proc *p)
 		p->p_maxrss = MAX(p->p_maxrss, vm->vm_pmap.pm_resident);
 	p->p_fd = NULL;
 	p->p_vm = NULL;
-	p->p_cwd = p->p_exe = p->p_root = NULL;
+	p->p_exe = NULL;
+	p->p_pd = NULL;
 	sigqueue_flush(&p->p_sigqueue, ~0ul);
 	rw_unlock(&p->p_lock);
 	seldestroy(&p->p_sigsel);
@@ -40,8 +43,7 @@ proc_release(struct proc *p)
 	if (fdp != NULL)
 		fd_free(fdp);
 	vn_text_drop(exe);
-	vrele(cwd);
-	vrele(root);
+	pwd_free(pd);
 }
 
 /* Curthread becomes a kernel thread: the address space may go away under it from now on. True

@@ -292,9 +292,8 @@ fd_unshare(void)
 {
 	struct proc *p = curproc;
 	struct filedesc *old = p->p_fd, *fdp;
-	bool threads = TAILQ_FIRST(&p->p_threads) != TAILQ_LAST(&p->p_threads, threadlist);
 
-	if (threads)
+	if (proc_has_threads(p))
 		return (EINVAL);
 	if (__atomic_load_n(&old->fd_refs, __ATOMIC_RELAXED) == 1)
 		return (0);

@@ -7,6 +7,7 @@
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 #include "kern/trace.h"
 #include "fs/vnode.h"
@@ -48,7 +49,6 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 {
 	p->p_exit_signal = args->exit_signal;
 	p->p_vfork = args->vfork;
-	p->p_umask = parent->p_umask;
 	p->p_persona = parent->p_persona;
 	p->p_no_new_privs = parent->p_no_new_privs;
 	p->p_keepcaps = parent->p_keepcaps;
@@ -59,22 +59,22 @@ proc_inherit(struct proc *p, struct proc *parent, const struct fork_args *args)
 	memcpy(p->p_rlimit, parent->p_rlimit, sizeof(p->p_rlimit));
 	p->p_cputimers = p->p_rlimit[RLIMIT_CPU].rlim_cur != RLIM_INFINITY;
 	memcpy(p->p_sigaction, parent->p_sigaction, sizeof(p->p_sigaction));
-	p->p_cwd = parent->p_cwd;
-	vref(p->p_cwd);
 	p->p_exe = parent->p_exe;
 	vn_text_hold(p->p_exe); /* held already: cannot fail */
-	p->p_root = parent->p_root;
-	vref(p->p_root);
 	p->p_cred = parent->p_cred;
 	crhold(p->p_cred);
 	rw_unlock(&parent->p_lock);
 	if (args->clear_handlers)
 		signal_exec(p);
+	if (args->share_fs)
+		pwd_ref(p->p_pd = parent->p_pd);
+	else
+		p->p_pd = pwd_copy(parent->p_pd);
 	if (args->share_files)
 		fd_ref(p->p_fd = parent->p_fd);
 	else
 		p->p_fd = fd_copy(parent->p_fd);
-	if (p->p_fd == NULL)
+	if (p->p_pd == NULL || p->p_fd == NULL)
 		return (ENOMEM);
 	if (args->share_vm)
 		vmspace_ref(p->p_vm = parent->p_vm);

@@ -14,13 +14,13 @@
 #include "kern/panic.h"
 #include "kern/pgrp.h"
 #include "kern/ptimer.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 #include "kern/sysctl.h"
 #include "fs/vnode.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_page.h"
 
-#define UMASK 022 /* of the first process */
 /* What a process has of the kernel's memory, a stack and page tables; no more before it runs. */
 #define PROC_PAGES ((int64_t)atop(KSTACK_SIZE) + 4)
 
@@ -58,7 +58,6 @@ proc_alloc(void)
 	sigqueue_init(&p->p_sigqueue);
 	p->p_refs = 1;
 	p->p_pid = pid_alloc();
-	p->p_umask = UMASK;
 	p->p_caps = (struct caps){.effective = CAP_ALL, .permitted = CAP_ALL, .bounding = CAP_ALL};
 	p->p_start = cpu_now();
 	p->p_status = -1;
@@ -211,43 +210,6 @@ proc_vmspace(struct proc *p)
 	return (vm);
 }
 
-struct vnode *
-proc_cwd(struct proc *p)
-{
-	struct vnode *cwd;
-
-	rw_rlock(&p->p_lock);
-	cwd = p->p_cwd;
-	vref(cwd);
-	rw_unlock(&p->p_lock);
-	return (cwd);
-}
-
-const struct vnode *
-proc_root_peek(void)
-{
-	struct proc *p = curproc;
-
-	return (p != NULL ? __atomic_load_n(&p->p_root, __ATOMIC_RELAXED) : rootvnode);
-}
-
-struct vnode *
-proc_root(void)
-{
-	struct proc *p = curproc;
-	struct vnode *root = rootvnode;
-
-	if (p == NULL) {
-		vref(root);
-		return (root);
-	}
-	rw_rlock(&p->p_lock);
-	root = p->p_root != NULL ? p->p_root : root;
-	vref(root);
-	rw_unlock(&p->p_lock);
-	return (root);
-}
-
 static uint64_t
 proc_resident(struct proc *p)
 {
@@ -334,20 +296,18 @@ init_main(void *arg __unused)
 	cpu_enter_user();
 }
 
-/* The descriptors, directory and address space that the first process begins with. A failure
+/* The descriptors, directories and address space that the first process begins with. A failure
  * ends the machine: nothing needs to be undone. */
 static int
 init_setup(struct proc *p)
 {
-	p->p_cwd = p->p_root = rootvnode;
-	vref(p->p_cwd);
-	vref(p->p_root);
+	p->p_pd = pwd_alloc();
 	p->p_cred = &root_cred;
 	crhold(p->p_cred);
 	lim_init(p);
 	p->p_vm = vmspace_alloc();
 	p->p_fd = fd_alloc();
-	if (p->p_vm == NULL || p->p_fd == NULL)
+	if (p->p_pd == NULL || p->p_vm == NULL || p->p_fd == NULL)
 		return (ENOMEM);
 	strlcpy(p->p_comm, "init", sizeof(p->p_comm));
 	return (fd_open_console(p->p_fd));

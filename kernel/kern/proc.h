@@ -90,11 +90,10 @@ struct proc {
 	TAILQ_HEAD(threadlist, thread) p_threads; /* (p) */
 	struct thread *p_single; /* (p) the thread that execs: all others end */
 	struct filedesc *p_fd; /* own lock; (p) NULL once dead, else (c) */
-	struct vnode *p_cwd; /* (p) NULL once dead */
+	struct pwddesc
+	    *p_pd; /* own lock; (p) NULL once dead; constant for its threads, but in unshare */
 	struct vnode *p_exe; /* (p) held by vn_text_hold */
-	struct vnode *p_root; /* (p), and proc_root_peek; where its paths begin; NULL once dead */
 	struct ucred *p_cred; /* (p) to look at it without: curcred() */
-	uint32_t p_umask; /* (a) */
 	uint32_t p_persona; /* (a) as personality(2) */
 	int p_death_signal; /* (a) what it is sent when its parent ends; 0: nothing */
 	bool p_subreaper; /* (a) its descendants' orphans become its children */
@@ -126,6 +125,13 @@ struct proc {
 	int p_status; /* (p) once dead: wait status, (exit << 8) or signal; -1 before */
 };
 #define curproc (curthread->td_proc)
+
+/* Asked by one of p's own. */
+static inline bool
+proc_has_threads(struct proc *p)
+{
+	return (TAILQ_FIRST(&p->p_threads) != TAILQ_LAST(&p->p_threads, threadlist));
+}
 
 /* --- proc.c ----------------------------------------------------------------------------------- */
 
@@ -161,12 +167,6 @@ uint64_t proc_count_of(uint32_t uid);
 /* p's address space, referenced, or NULL when it is dead. */
 struct vmspace *proc_vmspace(struct proc *p);
 void proc_usage(struct proc *p, struct usage *u);
-/* Its working directory, referenced; p has not ended. */
-struct vnode *proc_cwd(struct proc *p);
-/* Curproc's root directory, referenced; the real one for a kernel thread. */
-struct vnode *proc_root(void);
-/* The same, takes no lock: it may be gone already, and is only to be compared with. */
-const struct vnode *proc_root_peek(void);
 /* Who p is and what it has used, for what its parent is told. */
 void proc_siginfo(struct proc *p, struct siginfo *info);
 #define OOM_SCORE_ADJ_MIN (-1000) /* of p_oom_score_adj: never killed */
@@ -195,6 +195,7 @@ struct fork_args {
 	bool thread; /* of this process; else a process */
 	bool share_vm; /* a process in the same address space */
 	bool share_files; /* a process with the same table of descriptors */
+	bool share_fs; /* a process with the same directories and umask */
 	bool vfork; /* return once the child has execed or ended */
 	bool set_tls;
 	bool

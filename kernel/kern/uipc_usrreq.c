@@ -10,6 +10,7 @@
 #include "kern/log.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/socket.h"
 #include "kern/string.h"
 
@@ -127,7 +128,7 @@ bind_any(struct socket *so)
 static int
 make_node(const char *path, bool unnamed, struct vnode **vpp)
 {
-	struct vnode *cwd = proc_cwd(curproc);
+	struct vnode *cwd = pwd_cdir(curproc->p_pd);
 	struct nameidata nd;
 	int error = namei_last(cwd, path, false, &nd);
 
@@ -141,7 +142,7 @@ make_node(const char *path, bool unnamed, struct vnode **vpp)
 	else if (!unnamed)
 		error = EINVAL;
 	else
-		error = vn_create(&nd, VSOCK, 0777 & ~curproc->p_umask, NULL, &nd.nd_vp);
+		error = vn_create(&nd, VSOCK, 0777 & ~pwd_umask(), NULL, &nd.nd_vp);
 	*vpp = nd.nd_vp;
 	if (error == 0)
 		vref(*vpp);
@@ -192,7 +193,7 @@ unp_find(struct unpname *name, int type, struct socket **sop)
 	int error = 0;
 
 	if (is_path(name)) {
-		cwd = proc_cwd(curproc);
+		cwd = pwd_cdir(curproc->p_pd);
 		error = namei(cwd, name->un_addr.sun_path, true, &vp);
 		vrele(cwd);
 		if (error == 0 && vp->v_type == VSOCK)

@@ -10,6 +10,7 @@
 #include "kern/machdep.h"
 #include "kern/pipe.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 #include "fs/vnode.h"
 
@@ -50,11 +51,17 @@ sys_close_range(uint32_t first, uint32_t last, uint32_t flags)
 int64_t
 sys_unshare(uint64_t flags)
 {
+	int error = 0;
+
 	if ((flags & ~(uint64_t)(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM)) != 0) {
 		klog(LOG_NOTICE, "unshare with flags %#lx is not supported", flags);
 		return (-EINVAL);
 	}
-	return ((flags & CLONE_FILES) != 0 ? -fd_unshare() : 0);
+	if ((flags & CLONE_FILES) != 0)
+		error = fd_unshare();
+	if (error == 0 && (flags & CLONE_FS) != 0)
+		error = pwd_unshare();
+	return (-error);
 }
 
 /* from again: as descriptor to, or when min >= 0 as the lowest free one from there on. */

@@ -17,8 +17,7 @@ struct clone_args { /* clone3's, as of its first version and later */
 };
 #define CLONE_ARGS_SIZE0 64
 
-/* A thread shares all that there is, and a process nothing but perhaps the address space and the
- * descriptors. */
+/* A thread shares all that there is, a process anything but the actions of signals. */
 static int
 clone_check(uint64_t flags)
 {
@@ -26,7 +25,7 @@ clone_check(uint64_t flags)
 	const uint64_t known = thread | CLONE_VFORK | CLONE_SYSVSEM | CLONE_SETTLS |
 			       CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID |
 			       CLONE_DETACHED | CLONE_CLEAR_SIGHAND | CLONE_SIGNAL;
-	const uint64_t shared = flags & thread & ~(uint64_t)(CLONE_VM | CLONE_FILES);
+	const uint64_t shared = flags & (CLONE_SIGHAND | CLONE_THREAD);
 
 	if (((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_VM) == 0) ||
 	    ((flags & CLONE_THREAD) != 0 && (flags & CLONE_SIGHAND) == 0) ||
@@ -46,6 +45,7 @@ clone(const struct clone_args *ca)
 	    .thread = (ca->flags & CLONE_THREAD) != 0,
 	    .share_vm = (ca->flags & CLONE_VM) != 0,
 	    .share_files = (ca->flags & CLONE_FILES) != 0,
+	    .share_fs = (ca->flags & CLONE_FS) != 0,
 	    .vfork = (ca->flags & CLONE_VFORK) != 0,
 	    .clear_handlers = (ca->flags & CLONE_CLEAR_SIGHAND) != 0,
 	    .set_tls = (ca->flags & CLONE_SETTLS) != 0,

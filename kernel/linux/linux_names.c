@@ -6,6 +6,7 @@
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 
 enum { S_IFMT = 0170000, S_IFBLK = 0060000 };
@@ -43,7 +44,7 @@ sys_mkdirat(int dirfd, const char *path, uint32_t mode)
 		return (-error);
 	error = nd.nd_vp != NULL
 		    ? EEXIST
-		    : vn_create(&nd, VDIR, mode & 01777 & ~curproc->p_umask, NULL, &nd.nd_vp);
+		    : vn_create(&nd, VDIR, mode & 01777 & ~pwd_umask(), NULL, &nd.nd_vp);
 	nd_release(&nd);
 	return (-error);
 }
@@ -76,7 +77,7 @@ sys_mknodat(int dirfd, const char *path, uint32_t mode, uint32_t dev)
 	if ((kinds[i].type == VCHR || kinds[i].type == VBLK) && !cr_privileged(curcred()))
 		error = EPERM;
 	else
-		error = vn_mknod(&nd, kinds[i].type, mode & 07777 & ~curproc->p_umask,
+		error = vn_mknod(&nd, kinds[i].type, mode & 07777 & ~pwd_umask(),
 				 kinds[i].type == VCHR || kinds[i].type == VBLK ? dev : 0);
 	nd_release(&nd);
 	return (-error);

@@ -8,6 +8,7 @@
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
+#include "kern/pwd.h"
 #include "kern/string.h"
 
 int
@@ -17,7 +18,7 @@ at_dir(int dirfd, struct vnode **dir)
 	int error;
 
 	if (dirfd == AT_FDCWD) {
-		*dir = proc_cwd(curproc);
+		*dir = pwd_cdir(curproc->p_pd);
 		return (0);
 	}
 	error = fget_path(dirfd, &fp);
@@ -128,7 +129,7 @@ open_find(struct nameidata *nd, uint32_t flags, uint32_t mode, bool *made)
 	struct vnode *dir = nd->nd_vp;
 	int error;
 
-	mode &= 07777 & ~curproc->p_umask;
+	mode &= 07777 & ~pwd_umask();
 	*made = false;
 	if ((flags & O_TMPFILE) != 0) {
 		if (dir == NULL || dir->v_type != VDIR)
@@ -222,26 +223,25 @@ sys_creat(const char *path, uint32_t mode)
 
 /* --- where paths begin ------------------------------------------------------------------------ */
 
-/* Put dir, whose reference it takes, in place of *place, a directory of curproc's. */
+/* May curproc go to dir? It loses the reference if not. */
 static int
-change_dir(struct vnode **place, struct vnode *dir)
+may_enter(struct vnode *dir)
 {
-	struct proc *p = curproc;
 	int error = dir->v_type != VDIR ? ENOTDIR : vaccess(dir, VEXEC);
 
-	if (error == 0 && place == &p->p_root && !cr_privileged(curcred()))
-		error = EPERM;
-	if (error == 0) {
-		struct vnode *old;
-
-		rw_wlock(&p->p_lock);
-		old = *place;
-		*place = dir;
-		rw_unlock(&p->p_lock);
-		dir = old;
-	}
-	vrele(dir);
+	if (error != 0)
+		vrele(dir);
 	return (error);
+}
+
+static int64_t
+change_dir(struct vnode *dir)
+{
+	int error = may_enter(dir);
+
+	if (error == 0)
+		pwd_chdir(dir);
+	return (-error);
 }
 
 int64_t
@@ -250,7 +250,7 @@ sys_chdir(const char *path)
 	struct vnode *vp;
 	int error = at_vnode(AT_FDCWD, path, 0, &vp);
 
-	return (error != 0 ? -error : -change_dir(&curproc->p_cwd, vp));
+	return (error != 0 ? -error : change_dir(vp));
 }
 
 int64_t
@@ -259,7 +259,7 @@ sys_fchdir(int fd)
 	struct vnode *vp;
 	int error = fd == AT_FDCWD ? EBADF : at_dir(fd, &vp);
 
-	return (error != 0 ? -error : -change_dir(&curproc->p_cwd, vp));
+	return (error != 0 ? -error : change_dir(vp));
 }
 
 int64_t
@@ -268,7 +268,15 @@ sys_chroot(const char *path)
 	struct vnode *vp;
 	int error = at_vnode(AT_FDCWD, path, 0, &vp);
 
-	return (error != 0 ? -error : -change_dir(&curproc->p_root, vp));
+	if (error == 0)
+		error = may_enter(vp);
+	if (error == 0 && !cr_privileged(curcred())) {
+		vrele(vp);
+		error = EPERM;
+	}
+	if (error == 0)
+		pwd_chroot(vp);
+	return (-error);
 }
 
 int64_t
@@ -297,5 +305,5 @@ sys_getcwd(char *ubuf, uint64_t size)
 int64_t
 sys_umask(uint32_t mask)
 {
-	return (__atomic_exchange_n(&curproc->p_umask, mask & 0777, __ATOMIC_RELAXED));
+	return (__atomic_exchange_n(&curproc->p_pd->pd_umask, mask & 0777, __ATOMIC_RELAXED));
 }

@@ -109,6 +109,39 @@ FAMILY(wait)
 	CHECK("ignored children", wait4, -1, &status, 0, NULL);
 }
 
+/* What a child that shares our directories and umask, or does not, does to them. */
+static void
+moves_about(unsigned long flags)
+{
+	char where[64];
+	int status;
+	pid_t pid;
+
+	chdir("/");
+	umask(022);
+	pid = (pid_t)SYS(clone, flags | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0) {
+		chdir("/dev");
+		umask(077);
+		if ((flags & CLONE_FS) == 0 || SYS(unshare, CLONE_FS) != 0)
+			_exit(1);
+		chdir("/proc");
+		umask(0);
+		_exit(2);
+	}
+	waitpid(pid, &status, 0);
+	getcwd(where, sizeof(where));
+	say(named("flags %#lx", flags), "%s, %s %03o", status_words(status), where, umask(022));
+}
+
+FAMILY(share_directories)
+{
+	moves_about(0);
+	moves_about(CLONE_FS);
+	moves_about(CLONE_FS | CLONE_FILES);
+	CHECK("unshare what is not shared", unshare, CLONE_FS | CLONE_FILES);
+}
+
 FAMILY(clone)
 {
 	struct {

@@ -43,14 +43,14 @@ clock_wall(void)
 }
 
 struct vnode *
-proc_root(void)
+pwd_root(void)
 {
 	vref(rootvnode);
 	return (rootvnode);
 }
 
 const struct vnode *
-proc_root_peek(void)
+pwd_root_peek(void)
 {
 	return (rootvnode);
 }
