@@ -119,15 +119,32 @@ advise_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (gap ? ENOMEM : 0);
 }
 
+/* What the CPU lets a program read, for x86 has no write-only memory, is not always what it asked
+ * for. Of nothing mapped: true. */
+static bool
+asked_to_read(vm_map_t map, vm_offset_t addr)
+{
+	vm_map_entry_t e;
+	bool asked;
+
+	vm_map_lock_read(map);
+	e = vm_map_lookup_entry(map, addr);
+	asked = e == NULL || (e->protection & VM_PROT_READ) != 0;
+	vm_map_unlock_read(map);
+	return (asked);
+}
+
 /* Page tables filled as by touching; unlike that, with the error told. */
 static int
 advise_populate(vm_map_t map, vm_offset_t start, vm_offset_t end, bool write)
 {
+	vm_prot_t access = write ? VM_PROT_WRITE : VM_PROT_READ;
 	int rv = KERN_SUCCESS;
 
 	for (; start < end && rv == KERN_SUCCESS; start += PAGE_SIZE)
-		rv = vm_fault(map, start, write ? VM_PROT_WRITE : VM_PROT_READ, VM_FAULT_NORMAL,
-			      NULL);
+		rv = write || asked_to_read(map, start)
+			 ? vm_fault(map, start, access, VM_FAULT_NORMAL, NULL)
+			 : KERN_PROTECTION_FAILURE;
 	return (rv == KERN_PROTECTION_FAILURE ? EINVAL : vm_mmap_to_errno(rv));
 }
 

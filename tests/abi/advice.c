@@ -44,6 +44,9 @@ FAMILY(madvise)
 	CHECK("POPULATE_READ of read-only", madvise, p, PAGE, 22);
 	mprotect(p, PAGE, PROT_NONE);
 	CHECK("POPULATE_READ of nothing", madvise, p, PAGE, 22);
+	mprotect(p, PAGE, PROT_WRITE);
+	CHECK("POPULATE_READ of write-only", madvise, p, PAGE, 22);
+	CHECK("POPULATE_WRITE of write-only", madvise, p, PAGE, 23);
 	mprotect(p, PAGE, RW);
 	ftruncate(fd, PAGE);
 	CHECK("POPULATE_READ past the end", madvise, s + PAGE, PAGE, 22);
