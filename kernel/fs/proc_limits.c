@@ -81,7 +81,7 @@ store_oom_score_adj(struct proc *p, const char *text)
 	if (*text != '\0' || n > OOM_SCORE_ADJ_MAX)
 		return (EINVAL);
 	n = minus ? -n : n;
-	if (n < p->p_oom_score_adj && !cr_privileged(curcred()))
+	if (n < p->p_oom_score_adj && !capable(CAP_SYS_RESOURCE))
 		return (EACCES);
 	__atomic_store_n(&p->p_oom_score_adj, n, __ATOMIC_RELAXED);
 	return (0);

@@ -27,10 +27,13 @@ vaccess(struct vnode *vp, int mode)
 	struct vattr va;
 	int granted;
 
-	if (cr_owns_all(cr) && ((mode & VEXEC) == 0 || vp->v_type == VDIR))
+	if (capable(CAP_DAC_OVERRIDE) && ((mode & VEXEC) == 0 || vp->v_type == VDIR))
+		return (0);
+	if ((mode & VWRITE) == 0 && ((mode & VEXEC) == 0 || vp->v_type == VDIR) &&
+	    capable(CAP_DAC_READ_SEARCH))
 		return (0);
 	va = vn_attr(vp);
-	if (cr_owns_all(cr))
+	if (capable(CAP_DAC_OVERRIDE))
 		return ((va.va_mode & S_IXALL) != 0 ? 0 : EACCES);
 	if (cr->cr_fsuid == va.va_uid)
 		granted = va.va_mode >> 6;
@@ -42,9 +45,7 @@ vaccess(struct vnode *vp, int mode)
 bool
 vn_owned(struct vnode *vp)
 {
-	const struct ucred *cr = curcred();
-
-	return (cr_owns_all(cr) || vn_attr(vp).va_uid == cr->cr_fsuid);
+	return (vn_attr(vp).va_uid == curcred()->cr_fsuid || capable(CAP_FOWNER));
 }
 
 int
@@ -79,7 +80,7 @@ vn_set_new(struct vnode *vp, struct vnode *dir, uint32_t mode)
 	if (inherit && vp->v_type == VDIR)
 		mode |= S_ISGID;
 	else if (inherit && (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-		 !cr_owns_all(cr) && !cr_groupmember(cr, va.va_gid))
+		 !capable(CAP_FSETID) && !cr_groupmember(cr, va.va_gid))
 		mode &= ~(uint32_t)S_ISGID;
 	vp->v_attr.va_mode = mode;
 }
@@ -92,7 +93,7 @@ vn_chmod(struct vnode *vp, uint32_t mode)
 	if (!vn_owned(vp))
 		return (EPERM);
 	mtx_lock(&vp->v_mtx);
-	if (!cr_owns_all(cr) && !cr_groupmember(cr, vp->v_attr.va_gid))
+	if (!capable(CAP_FSETID) && !cr_groupmember(cr, vp->v_attr.va_gid))
 		mode &= ~(uint32_t)S_ISGID;
 	vp->v_attr.va_mode = mode;
 	vp->v_attr.va_ctime = clock_wall();
@@ -116,9 +117,9 @@ vn_chown(struct vnode *vp, uint32_t uid, uint32_t gid)
 	bool may = true;
 
 	mtx_lock(&vp->v_mtx);
-	if (!cr_owns_all(cr) && uid != UINT32_MAX)
+	if (!capable(CAP_CHOWN) && uid != UINT32_MAX)
 		may = uid == va->va_uid && cr->cr_fsuid == uid;
-	if (!cr_owns_all(cr) && gid != UINT32_MAX)
+	if (!capable(CAP_CHOWN) && gid != UINT32_MAX)
 		may = may && cr->cr_fsuid == va->va_uid &&
 		      (gid == va->va_gid || cr_groupmember(cr, gid));
 	if (may) {
@@ -134,9 +135,7 @@ vn_chown(struct vnode *vp, uint32_t uid, uint32_t gid)
 void
 vn_strip(struct vnode *vp)
 {
-	bool root = cr_owns_all(curcred());
-
-	if (root)
+	if (capable(CAP_FSETID))
 		return;
 	mtx_lock(&vp->v_mtx);
 	vp->v_attr.va_mode = stripped(vp->v_attr.va_mode);

@@ -85,9 +85,26 @@ cred_set(struct ucred *cr)
 }
 
 void
-cred_borrow(struct ucred *cr)
+cred_borrow(const struct ucred *cr)
 {
 	curthread->td_borrowed = cr;
+}
+
+/* Who borrowed credentials has what it would have with them (access(2)). */
+bool
+capable(unsigned cap)
+{
+	const struct thread *td = curthread;
+	const struct ucred *borrowed = td->td_borrowed;
+	uint64_t caps;
+
+	if (td->td_proc == NULL)
+		return (true);
+	if (borrowed == NULL)
+		caps = td->td_proc->p_caps.effective;
+	else
+		caps = borrowed->cr_fsuid == 0 ? td->td_proc->p_caps.permitted : 0;
+	return ((caps & CAP_BIT(cap)) != 0);
 }
 
 bool
@@ -116,7 +133,7 @@ cr_cansignal(struct proc *p)
 	struct ucred *to;
 	bool may;
 
-	if (p == curproc || cr_privileged(cr))
+	if (p == curproc || capable(CAP_KILL))
 		return (0);
 	to = proc_cred(p);
 	may = cr->cr_uid == to->cr_ruid || cr->cr_uid == to->cr_svuid ||

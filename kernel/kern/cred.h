@@ -2,7 +2,8 @@
  * Credentials: who a process acts as. A struct ucred never changes once a process has it: who
  * changes identity makes another one (FreeBSD's crcopy), and processes that fork share theirs.
  *
- * User 0 may all, others nothing of that: single capabilities (struct caps) are not asked for.
+ * What only the superuser may is asked for by single capabilities, which a process has apart from
+ * its credentials (struct caps) and which come and go with user 0: capabilities(7).
  */
 #pragma once
 
@@ -34,23 +35,36 @@ void crfree(struct ucred *cr); /* NULL is allowed */
 const struct ucred *curcred(void);
 /* Curproc acts as cr, whose reference it gets, from now on. */
 void cred_set(struct ucred *cr);
-/* Until it is called with NULL, curthread (only) acts as cr, the caller's: access(2). */
-void cred_borrow(struct ucred *cr);
+/* Until it is called with NULL, curthread (only) acts as cr, the caller's or its own, with the
+ * capabilities that fit it: access(2). */
+void cred_borrow(const struct ucred *cr);
 /* p's, with a reference. */
 struct ucred *proc_cred(struct proc *p);
 
-/* Whether cr has the superuser's rights, and those over files. */
-static inline bool
-cr_privileged(const struct ucred *cr)
-{
-	return (cr->cr_uid == 0);
-}
+/* Capabilities by their bits, as Linux numbers them. */
+enum {
+	CAP_CHOWN,
+	CAP_DAC_OVERRIDE,
+	CAP_DAC_READ_SEARCH,
+	CAP_FOWNER,
+	CAP_FSETID,
+	CAP_KILL,
+	CAP_SETGID,
+	CAP_SETUID,
+	CAP_IPC_LOCK = 14,
+	CAP_SYS_CHROOT = 18,
+	CAP_SYS_ADMIN = 21,
+	CAP_SYS_RESOURCE = 24,
+	CAP_MKNOD = 27,
+};
+#define CAP_BIT(cap) (1ul << (cap))
+/* Those that come and go with user 0 for files (setfsuid). */
+#define CAP_FS                                                                           \
+	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) | \
+	 CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD))
 
-static inline bool
-cr_owns_all(const struct ucred *cr)
-{
-	return (cr->cr_fsuid == 0);
-}
+/* May curthread, as it acts now, do what cap lets one do? A kernel thread may all. */
+bool capable(unsigned cap);
 
 /* Is gid among cr's groups, for files? */
 bool cr_groupmember(const struct ucred *cr, uint32_t gid);

@@ -22,7 +22,7 @@ user_at_limit(void)
 	uint64_t limit = lim_cur(RLIMIT_NPROC);
 	uint32_t uid = curcred()->cr_ruid;
 
-	return (limit < TASK_MAX && uid != 0 && !cr_privileged(curcred()) &&
+	return (limit < TASK_MAX && uid != 0 && !capable(CAP_SYS_RESOURCE) &&
 		proc_count_of(uid) >= limit);
 }
 

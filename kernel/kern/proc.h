@@ -55,10 +55,7 @@ struct io_count {
 	uint64_t calls, bytes;
 };
 
-/*
- * Capabilities, a bit for each, as capabilities(7) has them. All processes are the superuser's: they
- * are kept, and nothing asks for them.
- */
+/* Capabilities, a bit for each, as capabilities(7) has them; capable() asks for one. */
 struct caps {
 	uint64_t effective, permitted, inheritable, bounding, ambient;
 };

@@ -46,7 +46,7 @@ lim_cur(int which)
 int
 lim_set(struct proc *p, int which, const struct rlimit *new, struct rlimit *old)
 {
-	bool privileged = cr_privileged(curcred());
+	bool privileged = capable(CAP_SYS_RESOURCE);
 	int error = 0;
 
 	if (which < 0 || which >= RLIM_NLIMITS || (new != NULL &&new->rlim_cur > new->rlim_max))

@@ -82,7 +82,7 @@ struct thread {
 	uint64_t td_robust_list; /* (k) user address of the list of locks it holds; 0: none */
 	struct ucred
 	    *td_ucred; /* (k) its own reference to the process's, or to what was; may be NULL */
-	struct ucred *td_borrowed; /* (k) what it acts as in place of it, if not NULL */
+	const struct ucred *td_borrowed; /* (k) what it acts as in place of it, if not NULL */
 	struct trapframe *td_frame; /* (k) user registers, at the top of the kernel stack */
 	void *td_kstack; /* (c) lowest usable byte */
 	struct thread_md td_md; /* (k) machine's: saved stack pointer, FPU state, onfault */

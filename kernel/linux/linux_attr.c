@@ -38,15 +38,15 @@ access_as_real(int dirfd, const char *path, int mode, int flags)
 	struct vnode *vp;
 	int error;
 
-	if ((flags & AT_EACCESS) == 0 &&
-	    (cr->cr_ruid != cr->cr_fsuid || cr->cr_rgid != cr->cr_fsgid)) {
+	if (cr->cr_ruid != cr->cr_fsuid || cr->cr_rgid != cr->cr_fsgid) {
 		real = crcopy(cr, cr->cr_ngroups);
 		if (real == NULL)
 			return (ENOMEM);
 		real->cr_fsuid = real->cr_ruid;
 		real->cr_fsgid = real->cr_rgid;
-		cred_borrow(real);
 	}
+	if ((flags & AT_EACCESS) == 0)
+		cred_borrow(real != NULL ? real : cr); /* its own, too: capabilities are others */
 	error = at_vnode(dirfd, path, flags & ~AT_EACCESS, &vp);
 	if (error == 0) {
 		error = vaccess(vp, mode);

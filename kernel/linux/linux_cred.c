@@ -45,6 +45,10 @@ caps_follow(const struct ucred *old, const struct ucred *new)
 		caps->effective = 0;
 	else if (old->cr_uid != 0 && new->cr_uid == 0)
 		caps->effective = caps->permitted;
+	else if (old->cr_fsuid == 0 && new->cr_fsuid != 0)
+		caps->effective &= ~CAP_FS;
+	else if (old->cr_fsuid != 0 && new->cr_fsuid == 0)
+		caps->effective |= caps->permitted & CAP_FS;
 	rw_unlock(&p->p_lock);
 }
 
@@ -61,7 +65,7 @@ change_ids(bool group, int (*change)(const struct ids *ids, bool may, const uint
 	if (new == NULL)
 		return (-ENOMEM);
 	ids = group ? group_ids(new) : user_ids(new);
-	error = change(&ids, cr_privileged(cr), args);
+	error = change(&ids, capable(group ? CAP_SETGID : CAP_SETUID), args);
 	if (error == 0) {
 		caps_follow(cr, new);
 		cred_set(new);
@@ -289,7 +293,7 @@ sys_setgroups(uint32_t size, const uint32_t *ugroups)
 {
 	struct ucred *cr;
 
-	if (!cr_privileged(curcred()))
+	if (!capable(CAP_SETGID))
 		return (-EPERM);
 	if (size > NGROUPS_MAX)
 		return (-EINVAL);

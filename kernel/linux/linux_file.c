@@ -145,7 +145,7 @@ pipe_fcntl(struct file *fp, int command, uint32_t size)
 		return (pipe_size(fp->f_vnode));
 	if (size > 1u << 31)
 		return (-EINVAL);
-	if (size > PIPE_SIZE_FREE && !cr_privileged(curcred()))
+	if (size > PIPE_SIZE_FREE && !capable(CAP_SYS_RESOURCE))
 		return (-EPERM);
 	error = pipe_resize(fp->f_vnode, size);
 	return (error != 0 ? -error : (int64_t)pipe_size(fp->f_vnode));

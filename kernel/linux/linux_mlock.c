@@ -80,7 +80,7 @@ linux_may_lock(vm_size_t length, int over)
 	vm_size_t limit = lim_cur(RLIMIT_MEMLOCK), locked = 0;
 	vm_map_entry_t e;
 
-	if (cr_privileged(curcred()))
+	if (capable(CAP_IPC_LOCK))
 		return (0);
 	if (limit == 0)
 		return (EPERM);

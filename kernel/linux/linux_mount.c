@@ -22,11 +22,11 @@ sys_mount(const char *from __unused, const char *path, const char *utype)
 		kfree(type);
 		return (-error);
 	}
-	if (cr_privileged(curcred()))
+	if (capable(CAP_SYS_ADMIN))
 		klog(LOG_NOTICE, "mount of type %s is not supported", type != NULL ? type : "none");
 	kfree(type);
 	vrele(vp);
-	return (cr_privileged(curcred()) ? -ENODEV : -EPERM);
+	return (capable(CAP_SYS_ADMIN) ? -ENODEV : -EPERM);
 }
 
 int64_t
@@ -38,7 +38,7 @@ sys_umount2(const char *path, int flags)
 
 	if ((flags & ~UMOUNT_KNOWN) != 0)
 		return (-EINVAL);
-	if (!cr_privileged(curcred()))
+	if (!capable(CAP_SYS_ADMIN))
 		return (-EPERM);
 	error =
 	    at_vnode(AT_FDCWD, path, (flags & UMOUNT_NOFOLLOW) != 0 ? AT_SYMLINK_NOFOLLOW : 0, &vp);

@@ -74,7 +74,7 @@ sys_mknodat(int dirfd, const char *path, uint32_t mode, uint32_t dev)
 	error = new_name(dirfd, path, &nd);
 	if (error != 0)
 		return (-error);
-	if ((kinds[i].type == VCHR || kinds[i].type == VBLK) && !cr_privileged(curcred()))
+	if ((kinds[i].type == VCHR || kinds[i].type == VBLK) && !capable(CAP_MKNOD))
 		error = EPERM;
 	else
 		error = vn_mknod(&nd, kinds[i].type, mode & 07777 & ~pwd_umask(),
@@ -124,7 +124,7 @@ sys_linkat(int olddir, const char *oldpath, int newdir, const char *newpath, int
 
 	if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
 		return (-EINVAL);
-	if ((flags & AT_EMPTY_PATH) != 0 && !cr_privileged(curcred()))
+	if ((flags & AT_EMPTY_PATH) != 0 && !capable(CAP_DAC_READ_SEARCH))
 		return (-ENOENT);
 	error = at_vnode(olddir, oldpath, lookup, &vp);
 	if (error != 0)

@@ -270,7 +270,7 @@ sys_chroot(const char *path)
 
 	if (error == 0)
 		error = may_enter(vp);
-	if (error == 0 && !cr_privileged(curcred())) {
+	if (error == 0 && !capable(CAP_SYS_CHROOT)) {
 		vrele(vp);
 		error = EPERM;
 	}

@@ -73,7 +73,7 @@ may_limit(struct proc *p)
 	struct ucred *to;
 	bool same;
 
-	if (p == curproc || cr_privileged(cr))
+	if (p == curproc || capable(CAP_SYS_RESOURCE))
 		return (true);
 	to = proc_cred(p);
 	same = cr->cr_ruid == to->cr_ruid && cr->cr_ruid == to->cr_uid &&

@@ -55,7 +55,7 @@ rights_in(const int *fds, uint32_t n, struct sockctl *ctl)
 	return (0);
 }
 
-/* Only the superuser may say that it is another. */
+/* Who says that it is another must be allowed to become that. */
 static int
 cred_check(const struct sockcred *cred)
 {
@@ -65,13 +65,11 @@ cred_check(const struct sockcred *cred)
 	if (p == NULL)
 		return (ESRCH);
 	proc_rele(p);
-	if (cr_privileged(cr))
-		return (0);
-	return (cred->pid == curproc->p_pid &&
+	return ((cred->pid == curproc->p_pid || capable(CAP_SYS_ADMIN)) &&
 			(cred->uid == cr->cr_ruid || cred->uid == cr->cr_uid ||
-			 cred->uid == cr->cr_svuid) &&
+			 cred->uid == cr->cr_svuid || capable(CAP_SETUID)) &&
 			(cred->gid == cr->cr_rgid || cred->gid == cr->cr_gid ||
-			 cred->gid == cr->cr_svgid)
+			 cred->gid == cr->cr_svgid || capable(CAP_SETGID))
 		    ? 0
 		    : EPERM);
 }
