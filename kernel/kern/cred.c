@@ -142,6 +142,17 @@ cr_cansignal(struct proc *p)
 	return (may ? 0 : EPERM);
 }
 
+int
+cr_cansched(struct proc *p)
+{
+	const struct ucred *cr = curcred(), *to = p->p_cred;
+
+	rw_assert_locked(&p->p_lock);
+	return (cr->cr_uid == to->cr_ruid || cr->cr_uid == to->cr_uid || capable(CAP_SYS_NICE)
+		    ? 0
+		    : EPERM);
+}
+
 struct ucred *
 cred_exec(struct vnode *vp, bool *secure)
 {

@@ -54,6 +54,7 @@ enum {
 	CAP_IPC_LOCK = 14,
 	CAP_SYS_CHROOT = 18,
 	CAP_SYS_ADMIN = 21,
+	CAP_SYS_NICE = 23,
 	CAP_SYS_RESOURCE = 24,
 	CAP_MKNOD = 27,
 };
@@ -70,6 +71,8 @@ bool capable(unsigned cap);
 bool cr_groupmember(const struct ucred *cr, uint32_t gid);
 /* May curproc send a signal to p? 0 or EPERM. */
 int cr_cansignal(struct proc *p);
+/* May curproc say how p's threads are scheduled? 0 or EPERM. p_lock is held. */
+int cr_cansched(struct proc *p);
 /*
  * The credentials with which curproc runs the file vp: other ones than it has if that is setuid or
  * setgid. NULL: no memory. *secure is what AT_SECURE says.

@@ -3,6 +3,7 @@
  * group's, of a user's. The latter is kept as it is set: no file is on a disk.
  */
 #include "linux/linux.h"
+#include "kern/cred.h"
 #include "kern/pgrp.h"
 #include "kern/proc.h"
 
@@ -10,6 +11,7 @@
 struct prio_op {
 	void (*fn)(struct thread *td, struct prio_op *op);
 	int value; /* to set; or the best that was found */
+	int error; /* of the last that was refused */
 	bool any; /* there was a thread */
 };
 
@@ -40,14 +42,16 @@ each_of_group(int pgid, struct prio_op *op)
 	rw_unlock(&proctree_lock);
 }
 
-/* Every process, when who is the one user that there is. */
+/* Every process of real user who, or 0 for the caller's own. */
 static void
 each_of_user(int who, struct prio_op *op)
 {
+	uint32_t uid = who != 0 ? (uint32_t)who : curcred()->cr_ruid;
 	struct proc *p;
 
-	for (int pid = 1; who == 0 && (p = proc_next(pid)) != NULL;) {
-		each_of_proc(p, op);
+	for (int pid = 1; (p = proc_next(pid)) != NULL;) {
+		if (p->p_cred->cr_ruid == uid)
+			each_of_proc(p, op);
 		pid = p->p_pid + 1;
 		proc_rele(p);
 	}
@@ -68,7 +72,7 @@ each(int which, int who, struct prio_op *op)
 			return (ESRCH);
 		op->fn(td, op);
 		proc_thread_rele(p);
-		return (0);
+		return (op->error);
 	case EACH_GROUP:
 		each_of_group(who, op);
 		break;
@@ -78,18 +82,33 @@ each(int which, int who, struct prio_op *op)
 	default:
 		return (EINVAL);
 	}
-	return (op->any ? 0 : ESRCH);
+	return (op->any ? op->error : ESRCH);
 }
 
 /* --- niceness --------------------------------------------------------------------------------- */
+
+bool
+linux_can_nice(struct thread *td, int nice)
+{
+	uint64_t limit = td->td_proc->p_rlimit[RLIMIT_NICE].rlim_cur;
+
+	return (nice >= sched_get(td).nice || (uint64_t)(NICE_HIGH + 1 - nice) <= limit ||
+		capable(CAP_SYS_NICE));
+}
 
 static void
 nice_set(struct thread *td, struct prio_op *op)
 {
 	struct schedparam param = sched_get(td);
 
-	param.nice = (int8_t)op->value;
-	sched_set(td, &param);
+	if (cr_cansched(td->td_proc) != 0) {
+		op->error = EPERM;
+	} else if (!linux_can_nice(td, op->value)) {
+		op->error = EACCES;
+	} else {
+		param.nice = (int8_t)op->value;
+		sched_set(td, &param);
+	}
 }
 
 static void
@@ -137,7 +156,9 @@ ioprio_valid(int ioprio)
 static void
 ioprio_set(struct thread *td, struct prio_op *op)
 {
-	td->td_ioprio = (uint16_t)op->value;
+	op->error = cr_cansched(td->td_proc);
+	if (op->error == 0)
+		td->td_ioprio = (uint16_t)op->value;
 }
 
 static void

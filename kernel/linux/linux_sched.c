@@ -3,6 +3,7 @@
  * is kept; struct schedparam (kern/thread.h) says what the scheduler makes of it.
  */
 #include "linux/linux.h"
+#include "kern/cred.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
 
@@ -56,6 +57,22 @@ param_get(int pid, struct schedparam *param)
 	return (0);
 }
 
+/* May curproc do that to td? */
+static bool
+may_set(struct thread *td, const struct schedparam *new)
+{
+	uint64_t limit = td->td_proc->p_rlimit[RLIMIT_RTPRIO].rlim_cur;
+	struct schedparam old = sched_get(td);
+
+	if (capable(CAP_SYS_NICE))
+		return (true);
+	if (is_realtime(new->policy) ? (new->policy != old.policy &&limit == 0) ||
+					   (new->priority > old.priority &&new->priority > limit)
+				     : !linux_can_nice(td, new->nice))
+		return (false);
+	return ((!old.reset_on_fork || new->reset_on_fork) && cr_cansched(td->td_proc) == 0);
+}
+
 /* Set policy (-1: as it is), flags included, and priority; nice NULL: as it is. */
 static int
 param_set(int pid, int policy, uint32_t priority, const int *nice)
@@ -81,6 +98,8 @@ param_set(int pid, int policy, uint32_t priority, const int *nice)
 	param.priority = (uint8_t)priority;
 	if (nice != NULL && !is_realtime(policy))
 		param.nice = (int8_t)MIN(MAX(*nice, NICE_LOW), NICE_HIGH);
+	if (error == 0 && !may_set(td, &param))
+		error = EPERM;
 	if (error == 0)
 		sched_set(td, &param);
 	proc_thread_rele(p);
@@ -227,7 +246,7 @@ sys_sched_setaffinity(int pid, uint32_t size, const uint64_t *umask)
 	mask &= (1ul << cpu_count()) - 1;
 	if (mask == 0)
 		error = EINVAL;
-	else
+	else if ((error = cr_cansched(p)) == 0)
 		sched_set_cpus(td, (uint32_t)mask);
 	proc_thread_rele(p);
 	return (-error);

@@ -334,6 +334,38 @@ FAMILY(threads)
 	CHECK("kill with nothing", kill, getpid(), 0);
 }
 
+/* A user's process over root's, and over itself without any rlimit. */
+static void
+schedules(void *arg)
+{
+	int root = (int)(long)arg;
+	struct sched_param none = {0}, some = {.sched_priority = 1};
+	unsigned long mask = 1;
+
+	setrlimit(RLIMIT_NICE, &(struct rlimit){0, 0});
+	setrlimit(RLIMIT_RTPRIO, &(struct rlimit){0, 0});
+	SYS(setresuid, 1234, 1234, 1234);
+	CHECK("nicer root", setpriority, PRIO_PROCESS, root, 5);
+	CHECK("less nice", setpriority, PRIO_PROCESS, 0, -1);
+	CHECK("nicer", setpriority, PRIO_PROCESS, 0, 3);
+	CHECK("back", setpriority, PRIO_PROCESS, 0, 0);
+	CHECK("as nice", setpriority, PRIO_PROCESS, 0, 3);
+	CHECK("all of the user's", setpriority, PRIO_USER, 0, 4);
+	CHECK("all of nobody's", setpriority, PRIO_USER, 4321, 4);
+	CHECK("it is", getpriority, PRIO_PROCESS, 0);
+	CHECK("in real time", sched_setscheduler, 0, SCHED_FIFO, &some);
+	CHECK("as a batch", sched_setscheduler, 0, SCHED_BATCH, &none);
+	CHECK("root as a batch", sched_setscheduler, root, SCHED_BATCH, &none);
+	CHECK("root on one CPU", sched_setaffinity, root, sizeof(mask), &mask);
+	CHECK("root's input and output", ioprio_set, 1, root, 2 << 13 | 7);
+	CHECK("own input and output", ioprio_set, 1, 0, 2 << 13 | 7);
+}
+
+FAMILY(schedule_of_others)
+{
+	say("it ends", "%s", ending(schedules, (void *)(long)getpid()));
+}
+
 FAMILY(schedule)
 {
 	struct sched_param param = {0};
