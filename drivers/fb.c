@@ -223,7 +223,8 @@ static const struct cdevsw fb_cdevsw = {
     .d_seekable = true,
     .d_size = fb_size,
 };
-static struct cdev fb_cdev = {.cd_name = "fb0", .cd_sw = &fb_cdevsw, .cd_major = FB_MAJOR};
+static struct cdev fb_cdev = {
+    .cd_name = "fb0", .cd_sw = &fb_cdevsw, .cd_major = FB_MAJOR, .cd_mode = 0660};
 
 /* Decimal digits at *s into *v, and past them; false without a digit or over 99999. */
 static bool

@@ -103,7 +103,8 @@ vcs_init(void)
 					       .cd_sw = &sw,
 					       .cd_softc = v,
 					       .cd_major = VCS_MAJOR,
-					       .cd_minor = kinds[k].minor + i};
+					       .cd_minor = kinds[k].minor + i,
+					       .cd_mode = 0660};
 			cdev_register(&v->dev);
 		}
 	}

@@ -240,7 +240,8 @@ int
 vt_probe(void)
 {
 	static const struct cdevsw tty0_sw = TTY_CDEVSW(tty0_open);
-	static struct cdev tty0 = {.cd_name = "tty0", .cd_sw = &tty0_sw, .cd_major = TTY_MAJOR};
+	static struct cdev tty0 = {
+	    .cd_name = "tty0", .cd_sw = &tty0_sw, .cd_major = TTY_MAJOR, .cd_mode = 0620};
 	struct thread *td;
 	uint32_t columns, rows;
 	int error;

@@ -96,7 +96,7 @@ cdev_register_at(struct cdev *dev, struct vnode *dir, struct vnode **vpp)
 
 	if (vp == NULL)
 		return (ENOMEM);
-	vp->v_attr.va_mode = 0666;
+	vp->v_attr.va_mode = dev->cd_mode != 0 ? dev->cd_mode : 0666;
 	vp->v_rdev = dev->cd_major << 8 | dev->cd_minor;
 	vp->v_nlink = 0;
 	vp->v_cdev = dev;

@@ -95,7 +95,7 @@ show_maps(struct text *t, struct proc *p)
 {
 	for_each_mapping(t, p, show_line);
 }
-PROC_PID_FILE(maps, .path = "maps", .type = VREG, .show = show_maps);
+PROC_PID_FILE(maps, .path = "maps", .type = VREG, .show = show_maps, .private = true);
 
 /* --- smaps ------------------------------------------------------------------------------------ */
 
@@ -219,7 +219,7 @@ show_smaps(struct text *t, struct proc *p)
 {
 	for_each_mapping(t, p, show_paragraph);
 }
-PROC_PID_FILE(smaps, .path = "smaps", .type = VREG, .show = show_smaps);
+PROC_PID_FILE(smaps, .path = "smaps", .type = VREG, .show = show_smaps, .private = true);
 
 static void
 show_smaps_rollup(struct text *t, struct proc *p)
@@ -247,7 +247,8 @@ show_smaps_rollup(struct text *t, struct proc *p)
 	text_add(t, "%08lx-%08lx ---p 00000000 00:00 0 %31s[rollup]\n", first, last, "");
 	show_sizes(t, &sum);
 }
-PROC_PID_FILE(smaps_rollup, .path = "smaps_rollup", .type = VREG, .show = show_smaps_rollup);
+PROC_PID_FILE(smaps_rollup, .path = "smaps_rollup", .type = VREG, .show = show_smaps_rollup,
+	      .private = true);
 
 /* --- pagemap ---------------------------------------------------------------------------------- */
 
@@ -301,4 +302,4 @@ read_pagemap(struct proc *p, struct uio *uio)
 		vmspace_free(vm);
 	return (error);
 }
-PROC_PID_FILE(pagemap, .path = "pagemap", .type = VREG, .read = read_pagemap);
+PROC_PID_FILE(pagemap, .path = "pagemap", .type = VREG, .read = read_pagemap, .private = true);

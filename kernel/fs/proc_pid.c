@@ -247,5 +247,5 @@ fdinfo_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vp
 
 static const struct vnodeops fd_ops = {.v_lookup = fd_dir_lookup, .v_readdir = fd_readdir};
 static const struct vnodeops fdinfo_ops = {.v_lookup = fdinfo_lookup, .v_readdir = fd_readdir};
-PROC_PID_FILE(fd, .path = "fd", .type = VDIR, .dir = &fd_ops);
-PROC_PID_FILE(fdinfo, .path = "fdinfo", .type = VDIR, .dir = &fdinfo_ops);
+PROC_PID_FILE(fd, .path = "fd", .type = VDIR, .dir = &fd_ops, .private = true);
+PROC_PID_FILE(fdinfo, .path = "fdinfo", .type = VDIR, .dir = &fdinfo_ops, .private = true);

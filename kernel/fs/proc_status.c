@@ -233,7 +233,7 @@ show_io(struct text *t, struct proc *p)
 		 p->p_written.bytes, p->p_read.calls, p->p_written.calls);
 	text_add(t, "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
 }
-PROC_PID_FILE(io, .path = "io", .type = VREG, .show = show_io);
+PROC_PID_FILE(io, .path = "io", .type = VREG, .show = show_io, .private = true);
 
 /* --- strings ---------------------------------------------------------------------------------- */
 
@@ -269,7 +269,7 @@ show_environ(struct text *t, struct proc *p)
 	if (vm != NULL)
 		show_memory(t, vm, vm->vm_env_start, vm->vm_env_end);
 }
-PROC_PID_FILE(environ, .path = "environ", .type = VREG, .show = show_environ);
+PROC_PID_FILE(environ, .path = "environ", .type = VREG, .show = show_environ, .private = true);
 
 static void
 show_auxv(struct text *t, struct proc *p)
@@ -279,7 +279,7 @@ show_auxv(struct text *t, struct proc *p)
 	if (vm != NULL)
 		show_memory(t, vm, vm->vm_auxv_start, vm->vm_auxv_end);
 }
-PROC_PID_FILE(auxv, .path = "auxv", .type = VREG, .show = show_auxv);
+PROC_PID_FILE(auxv, .path = "auxv", .type = VREG, .show = show_auxv, .private = true);
 
 static void
 show_comm(struct text *t, struct proc *p)

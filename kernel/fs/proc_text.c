@@ -128,10 +128,13 @@ seek_piece(struct vnode *vp, struct proctext *pt, uint64_t at)
 int
 proctext_open(struct vnode *vp, struct file *fp)
 {
+	const struct proc_file *f = PROCNODE(vp)->pn_file;
 	struct proctext *pt;
 
 	if (vp->v_type != VREG)
 		return (0);
+	if (f != NULL && f->private && procfs_may_look(vp) != 0)
+		return (EACCES);
 	pt = kmalloc(sizeof(*pt), M_ZERO);
 	if (pt == NULL)
 		return (ENOMEM);
@@ -182,7 +185,10 @@ int
 proctext_readlink(struct vnode *vp, char *buf, size_t size)
 {
 	struct text t = {0};
-	int error = render(vp, &t);
+	int error = procfs_may_look(vp);
+
+	if (error == 0)
+		error = render(vp, &t);
 
 	if (error == 0 && (t.buf == NULL || t.len >= size))
 		error = t.buf == NULL ? ENOENT : ENAMETOOLONG;

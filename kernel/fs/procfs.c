@@ -4,6 +4,7 @@
  * looked up. Owns the root of it.
  */
 #include "fs/procfs.h"
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/log.h"
@@ -114,11 +115,13 @@ static int
 file_follow(struct vnode *vp, struct vnode **vpp)
 {
 	struct procnode *pn = PROCNODE(vp);
+	int error = procfs_may_look(vp);
 	struct proc *p;
-	int error;
 
 	if (pn->pn_file->follow == NULL)
 		return (EOPNOTSUPP);
+	if (error != 0)
+		return (error);
 	p = procfs_proc(vp);
 	if (p == NULL)
 		return (ENOENT);
@@ -159,6 +162,32 @@ node_alloc(struct vnode *dir, const char *name, size_t len, const struct vnodeop
 	return (vp);
 }
 
+/* It is about id, and belongs to that process's user. */
+static void
+set_id(struct vnode *vp, struct proc_id id)
+{
+	struct proc *p = id.pid != 0 ? proc_find(id.pid) : NULL;
+	struct ucred *cr;
+
+	PROCNODE(vp)->pn_id = id;
+	if (p == NULL)
+		return;
+	cr = proc_cred(p);
+	vp->v_attr.va_uid = cr->cr_uid;
+	vp->v_attr.va_gid = cr->cr_gid;
+	crfree(cr);
+	proc_rele(p);
+}
+
+int
+procfs_may_look(struct vnode *vp)
+{
+	return (PROCNODE(vp)->pn_id.pid == 0 || vp->v_attr.va_uid == curcred()->cr_fsuid ||
+			capable(CAP_SYS_PTRACE)
+		    ? 0
+		    : EACCES);
+}
+
 struct vnode *
 procfs_dir(struct vnode *dir, const char *name, size_t len, const struct vnodeops *ops,
 	   struct proc_id id)
@@ -166,7 +195,7 @@ procfs_dir(struct vnode *dir, const char *name, size_t len, const struct vnodeop
 	struct vnode *vp = node_alloc(dir, name, len, ops, VDIR, 0555);
 
 	if (vp != NULL)
-		PROCNODE(vp)->pn_id = id;
+		set_id(vp, id);
 	return (vp);
 }
 
@@ -175,7 +204,9 @@ file_mode(const struct proc_file *f)
 {
 	if (f->type == VREG)
 		return (f->store != NULL ? 0644 : 0444);
-	return (f->type == VDIR ? 0555 : 0777);
+	if (f->type == VDIR)
+		return (f->private ? 0500 : 0555);
+	return (0777);
 }
 
 struct vnode *
@@ -187,7 +218,7 @@ procfs_node(struct vnode *dir, const char *name, size_t len, const struct proc_f
 
 	if (vp != NULL) {
 		PROCNODE(vp)->pn_file = f;
-		PROCNODE(vp)->pn_id = id;
+		set_id(vp, id);
 	}
 	return (vp);
 }

@@ -45,6 +45,7 @@ struct proc_file {
 	/* A symbolic link that leads to a vnode whatever its name: referenced. */
 	int (*follow)(struct proc *p, int fd, struct vnode **vpp);
 	const struct vnodeops *dir; /* of a directory */
+	bool private; /* none but the process's user may open it, or see what is in it */
 };
 /* A file /proc/PATH, and one of each process (and thread); then the fields of struct proc_file. */
 #define PROC_FILE(sym, ...)                                            \
@@ -75,6 +76,8 @@ struct vnode *procfs_node(struct vnode *dir, const char *name, size_t len,
 /* The same for a directory that is in no table. */
 struct vnode *procfs_dir(struct vnode *dir, const char *name, size_t len,
 			 const struct vnodeops *ops, struct proc_id id);
+/* May curthread see what the private file, or the link, of a process says? EACCES. */
+int procfs_may_look(struct vnode *vp);
 /* The process that vp is about, referenced: proc_rele; NULL when it is gone or there is none. */
 struct proc *procfs_proc(struct vnode *vp);
 /* The number that a name says, as it is written; -1: none. */

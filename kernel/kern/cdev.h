@@ -39,6 +39,7 @@ struct cdev {
 	const struct cdevsw *cd_sw; /* (c) */
 	void *cd_softc; /* (c) */
 	uint32_t cd_major, cd_minor; /* (c) Linux's numbers */
+	uint16_t cd_mode; /* (c) permissions; 0: all may read and write it */
 	struct cdev *cd_next; /* devfs's */
 };
 /* Make dev visible in /dev (after devfs_init); it stays the driver's memory. EEXIST, ENOMEM. */

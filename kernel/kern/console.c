@@ -236,7 +236,8 @@ console_init(void)
 				  .cd_sw = &sw,
 				  .cd_softc = &console_tty,
 				  .cd_major = 5,
-				  .cd_minor = 1};
+				  .cd_minor = 1,
+				  .cd_mode = 0600};
 	const char *size = cmdline_get("console.size");
 
 	if (tty_init(&console_tty, &console_ttysw, NULL, dev.cd_major, dev.cd_minor) != 0)

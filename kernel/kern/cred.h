@@ -53,10 +53,13 @@ enum {
 	CAP_SETUID,
 	CAP_IPC_LOCK = 14,
 	CAP_SYS_CHROOT = 18,
+	CAP_SYS_PTRACE,
 	CAP_SYS_ADMIN = 21,
 	CAP_SYS_NICE = 23,
 	CAP_SYS_RESOURCE = 24,
+	CAP_SYS_TIME,
 	CAP_MKNOD = 27,
+	CAP_SYSLOG = 34,
 };
 #define CAP_BIT(cap) (1ul << (cap))
 /* Those that come and go with user 0 for files (setfsuid). */

@@ -278,6 +278,7 @@ tty_makedev(struct tty *tp, struct cdev *dev, const char *name)
 			     .cd_sw = &sw,
 			     .cd_softc = tp,
 			     .cd_major = tp->t_major,
-			     .cd_minor = tp->t_minor};
+			     .cd_minor = tp->t_minor,
+			     .cd_mode = 0620};
 	return (cdev_register(dev));
 }

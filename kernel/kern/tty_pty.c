@@ -7,6 +7,7 @@
  * /dev/pts/N one, and as with any terminal each file and the session.
  */
 #include "fs/vnode.h"
+#include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
@@ -197,10 +198,13 @@ ptmx_open(void *softc __unused, struct file *fp)
 					    .cd_sw = &pts_cdevsw,
 					    .cd_softc = tp,
 					    .cd_major = PTS_MAJOR,
-					    .cd_minor = tp->t_minor};
+					    .cd_minor = tp->t_minor,
+					    .cd_mode = 0620};
 		error = cdev_register_at(&pt->pt_cdev, ptsdir, &pt->pt_vp);
 		if (error != 0)
 			unnumber(pt);
+		else
+			pt->pt_vp->v_attr.va_uid = curcred()->cr_fsuid;
 	}
 	if (error != 0) {
 		tty_rele(tp);

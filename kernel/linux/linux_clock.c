@@ -3,6 +3,7 @@
  */
 #include "linux/linux.h"
 #include "kern/clock.h"
+#include "kern/cred.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
@@ -22,6 +23,8 @@ set_wall(int64_t sec, int64_t ns)
 	wall = (uint64_t)(sec * NS_PER_SEC + ns);
 	if (wall < cpu_now())
 		return (EINVAL);
+	if (!capable(CAP_SYS_TIME))
+		return (EPERM);
 	clock_set_wall(wall);
 	return (0);
 }
@@ -85,6 +88,8 @@ adjust(struct linux_timex *utx)
 
 	if (copyin(utx, &tx, sizeof(tx)) != 0)
 		return (-EFAULT);
+	if (tx.modes != 0 && !capable(CAP_SYS_TIME))
+		return (-EPERM);
 	per_sec = (tx.modes & ADJ_NANO) != 0 ? NS_PER_SEC : 1000000;
 	if ((tx.modes & ~(ADJ_SETOFFSET | ADJ_NANO)) != 0) {
 		klog(LOG_NOTICE, "adjtimex with modes %#x is not supported", tx.modes);

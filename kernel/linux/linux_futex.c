@@ -3,6 +3,7 @@
  */
 #include "linux/linux.h"
 #include "kern/clock.h"
+#include "kern/cred.h"
 #include "kern/futex.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
@@ -165,11 +166,15 @@ sys_get_robust_list(int tid, uint64_t *uhead, uint64_t *usize)
 	struct thread *td;
 	struct proc *p = proc_find_thread(tid, &td);
 	int64_t result;
+	bool other;
 
 	if (p == NULL)
 		return (-ESRCH);
 	head = td->td_robust_list;
+	other = p != curproc && !capable(CAP_SYS_PTRACE);
 	proc_thread_rele(p);
+	if (other)
+		return (-EPERM);
 	result = COPYOUT(&size, usize);
 	return (result == 0 ? COPYOUT(&head, uhead) : result);
 }

@@ -3,6 +3,7 @@
  */
 #include "linux/linux.h"
 #include "fs/vnode.h"
+#include "kern/cred.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
@@ -43,6 +44,8 @@ set_name(int which, const char *uname, int len)
 {
 	char name[UTS_LEN + 1] = "";
 
+	if (!capable(CAP_SYS_ADMIN))
+		return (-EPERM);
 	if (len < 0 || len > UTS_LEN)
 		return (-EINVAL);
 	if (copyin(uname, name, (size_t)len) != 0)
@@ -158,6 +161,8 @@ sys_syslog(int type, char *ubuf, int len)
 {
 	int64_t result = 0;
 
+	if (!capable(CAP_SYSLOG)) /* as with kernel.dmesg_restrict=1 */
+		return (-EPERM);
 	switch (type) {
 	case SYSLOG_CLOSE:
 	case SYSLOG_OPEN:

@@ -5,6 +5,10 @@
 #include "abi.h"
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <sys/timex.h>
+#include <time.h>
 
 static int
 capabilities(uint64_t effective)
@@ -184,4 +188,50 @@ FAMILY(capabilities)
 	say("access asks what root may", "%s", access("closed", R_OK) == 0 ? "ok" : "no");
 	say("faccessat2 asks what we may", "%s",
 	    SYS(faccessat2, AT_FDCWD, "closed", R_OK, 0x200) == 0 ? "ok" : "no");
+}
+
+/* What a user gets to know of root's process, and may do to the machine. */
+static void
+as_a_user(void *arg)
+{
+	static const char *const files[] = {"maps",    "smaps",   "smaps_rollup", "pagemap",
+					    "environ", "auxv",    "io",           "status",
+					    "stat",    "cmdline", "fd",           "fdinfo"};
+	static const char *const links[] = {"exe", "cwd", "root", "fd/0"};
+	struct timespec day = {1000000000, 0};
+	struct timex tx = {.modes = 0};
+	int root = (int)(long)arg;
+	char text[64], target[256];
+
+	SYS(setgroups, 0, NULL);
+	SYS(setresgid, 1234, 1234, 1234);
+	SYS(setresuid, 1234, 1234, 1234);
+	SYS(prctl, PR_SET_DUMPABLE,
+	    1); /* or Linux hides a process that changes users from itself */
+	for (size_t i = 0; i < NITEMS(files); i++) {
+		snprintf(text, sizeof(text), "/proc/%d/%s", root, files[i]);
+		ok(named("open %s", files[i]), open(text, O_RDONLY));
+		snprintf(text, sizeof(text), "/proc/self/%s", files[i]);
+		ok(named("open its own %s", files[i]), open(text, O_RDONLY));
+	}
+	for (size_t i = 0; i < NITEMS(links); i++) {
+		snprintf(text, sizeof(text), "/proc/%d/%s", root, links[i]);
+		ok(named("read link %s", links[i]), readlink(text, target, sizeof(target)));
+		ok(named("follow link %s", links[i]), open(text, O_PATH));
+	}
+	CHECK("set the time", clock_settime, CLOCK_REALTIME, &day);
+	CHECK("set it otherwise", settimeofday, &day, NULL);
+	ok("look how the clock runs", SYS(adjtimex, &tx));
+	tx.modes = ADJ_SETOFFSET;
+	CHECK("move the clock", adjtimex, &tx);
+	CHECK("name the machine", sethostname, "x", 1);
+	CHECK("name its domain", setdomainname, "x", 1);
+	CHECK("lengths come later", sethostname, "x", -1);
+	CHECK("root's robust list", get_robust_list, root, text, text + 8);
+	CHECK("root's signals", kill, root, 0);
+}
+
+FAMILY(user_and_root)
+{
+	say("it ends", "%s", ending(as_a_user, (void *)(long)getpid()));
 }
