@@ -75,12 +75,18 @@ wrmsr(uint32_t msr, uint64_t v)
 static inline void
 cpu_user_ends(void)
 {
-	pcpu_self()->pc_user += rdtsc();
+	__asm__ volatile("addq %0, %%gs:%c1"
+			 :
+			 : "r"(rdtsc()), "i"(offsetof(struct pcpu, pc_user))
+			 : "cc");
 }
 static inline void
 cpu_user_begins(void)
 {
-	pcpu_self()->pc_user -= rdtsc();
+	__asm__ volatile("subq %0, %%gs:%c1"
+			 :
+			 : "r"(rdtsc()), "i"(offsetof(struct pcpu, pc_user))
+			 : "cc");
 }
 #define READ_CR(n)                                                   \
 	({                                                           \
@@ -124,8 +130,6 @@ void syscall_trap(struct trapframe *tf);
 void user_return(void);
 /* The frame of the exception that the kernel panics for: what cpu_report(NULL) reports. */
 extern const struct trapframe *panic_frame;
-/* kernel/linux's: the number and arguments are in the frame, the result goes to tf_rax. */
-void linux_syscall(struct trapframe *tf);
 
 /* --- thread.c --------------------------------------------------------------------------------- */
 

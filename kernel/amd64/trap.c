@@ -7,6 +7,7 @@
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
+#include "linux/linux_syscall.h"
 #include "vm/vm_fault.h"
 
 enum { T_NMI = 2, T_DF = 8, T_PF = 14, T_MCE = 18, T_EXCEPTIONS = 32 };
@@ -229,23 +230,33 @@ trap_ist(struct trapframe *tf)
 	interrupts[cpu_id()][CPU_INTR_NMI]++;
 }
 
+/* Interrupts are off, before and after. */
+static void __slow_path
+user_asts(struct thread *td)
+{
+	if (td->td_ast == AST_RESCHED) {
+		sched_preempt();
+		return;
+	}
+	cpu_intr_enable();
+	proc_ast();
+	cpu_intr_disable();
+}
+
+/* To user mode: interrupts are off from now on. */
+static inline void
+user_begins(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+	while (__predict_false(pcpu_self()->pc_curthread->td_ast != 0))
+		user_asts(curthread);
+	cpu_user_begins();
+}
+
 void
 user_return(void)
 {
-	struct thread *td = curthread;
-
-	for (;;) {
-		__asm__ volatile("cli" : : : "memory");
-		if (td->td_ast != 0) {
-			cpu_intr_enable();
-			proc_ast();
-		} else if (td->td_resched) {
-			sched_preempt();
-		} else {
-			cpu_user_begins();
-			return;
-		}
-	}
+	user_begins();
 }
 
 void
@@ -258,7 +269,7 @@ trap(struct trapframe *tf)
 	else
 		interrupt(tf->tf_trapno);
 	if (from_user(tf)) {
-		user_return();
+		user_begins();
 		return;
 	}
 	/* Back into the kernel: only to where interrupts were on, thus no spin lock was held. */
@@ -273,5 +284,5 @@ syscall_trap(struct trapframe *tf)
 	cpu_user_ends();
 	__asm__ volatile("sti" : : : "memory");
 	linux_syscall(tf);
-	user_return();
+	user_begins();
 }

@@ -159,6 +159,15 @@ sched_kicked(void)
 	mtx_unlock(&sched_lock);
 }
 
+/* The thread that runs on c is to let others run. */
+static void
+resched(struct sched_cpu *c)
+{
+	__atomic_fetch_or(&c->sc_thread->td_ast, AST_RESCHED, __ATOMIC_RELAXED);
+	if (c->sc_id != cpu_id())
+		cpu_kick(c->sc_id);
+}
+
 void
 sched_clock(uint64_t now)
 {
@@ -170,10 +179,10 @@ sched_clock(uint64_t now)
 	callout_expire(now);
 	if (c->sc_slice_end != 0 && c->sc_slice_end <= now) {
 		c->sc_slice_end = 0;
-		curthread->td_resched = true;
+		resched(c);
 	}
 	if (c->sc_queued != 0 && jitter_one_in(2))
-		curthread->td_resched = true;
+		resched(c);
 	if (c->sc_tick_at != 0 && c->sc_tick_at <= now) {
 		c->sc_tick_at = curproc != NULL && curproc->p_cputimers ? now + CPU_TICK_NS : 0;
 		__atomic_fetch_or(&curthread->td_ast, c->sc_tick_at != 0 ? AST_TIMER : 0,
@@ -302,15 +311,6 @@ shortest(const struct thread *td)
 	return (best);
 }
 
-/* The thread that runs on c is to let others run. */
-static void
-resched(struct sched_cpu *c)
-{
-	c->sc_thread->td_resched = true;
-	if (c->sc_id != cpu_id())
-		cpu_kick(c->sc_id);
-}
-
 /* Somebody waits for c, which has somebody running: until the end of his slice. */
 static void
 slice_begin(struct sched_cpu *c)
@@ -422,7 +422,7 @@ sched_switch(void)
 	to = take_next(c);
 	KASSERT(to != NULL, ("%s sleeps before the scheduler is up", from->td_name));
 	sched_charge_locked();
-	from->td_resched = false;
+	__atomic_fetch_and(&from->td_ast, ~AST_RESCHED, __ATOMIC_RELAXED);
 	to->td_state = TDS_RUNNING;
 	to->td_cpu = c->sc_id;
 	c->sc_thread = to;
@@ -465,6 +465,6 @@ sched_preempt(void)
 {
 	struct thread *td = curthread;
 
-	if (td->td_resched && td->td_spin == 0 && !panicking)
+	if ((td->td_ast & AST_RESCHED) != 0 && td->td_spin == 0 && !panicking)
 		sched_yield();
 }

@@ -34,6 +34,7 @@ struct schedparam {
 #define AST_SIGNAL  4u /* a signal that it does not block waits, or its process stops */
 #define AST_SIGMASK 8u /* its mask is to become td_oldmask */
 #define AST_TIMER   16u /* its process's timers of CPU time are to be looked at */
+#define AST_RESCHED 32u /* its time slice is over */
 
 #define TIMER_SLACK 50000 /* ns: what a thread has if it does not say */
 #define KSTACK_SIZE (16ul << 10) /* bytes, with an unmapped guard page below */
@@ -55,7 +56,6 @@ struct thread {
 	struct callout td_timeout; /* (s) of the sleep */
 	int td_sleep_flags; /* (s) */
 	int td_sleep_result; /* (s) what the sleep returns */
-	bool td_resched; /* (a) its time slice is over */
 	uint32_t td_cpu; /* (s) it runs there, did last, or is queued there */
 	uint32_t td_cpumask; /* (s) CPUs that it may run on */
 	bool td_hasty; /* (s) goes before others: it is on its way out, or the clock thread */

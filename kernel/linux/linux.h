@@ -10,14 +10,6 @@
 #include "kern/errno.h"
 #include "kern/types.h"
 
-typedef int64_t (*syscall_fn)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-struct syscall {
-	const char *name; /* NULL: not supported */
-	syscall_fn fn;
-};
-#define SYSCALL_MAX 442 /* numbers below it are in the table */
-extern const struct syscall syscall_table[SYSCALL_MAX];
-
 struct usage;
 struct file;
 struct iovec;

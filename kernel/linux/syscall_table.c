@@ -2,10 +2,9 @@
  * The table of system calls: the one place that says what there is and where it is done. Also the
  * dispatcher, and the log line for what there is not.
  */
-#include "linux/linux.h"
+#include "linux/linux_syscall.h"
+#include "kern/errno.h"
 #include "kern/log.h"
-#include "kern/proc.h"
-#include "kern/trace.h"
 
 /* clang-format off */
 #define SYSCALLS(X) \
@@ -285,17 +284,16 @@ static void __attribute__((noinline, cold)) not_supported(uint32_t number)
 }
 
 void
-linux_syscall(struct trapframe *tf)
+linux_syscall_slow(struct trapframe *tf)
 {
-	uint32_t number = tf->tf_rax; /* Linux looks at no more of it */
+	uint64_t number = syscall_number(tf);
 
-	if (__predict_false(number >= SYSCALL_MAX || syscall_table[number].fn == NULL)) {
-		not_supported(number);
+	if (number >= SYSCALL_MAX || syscall_table[number].fn == NULL) {
+		not_supported((uint32_t)number);
 		tf->tf_rax = -ENOSYS;
 		return;
 	}
 	TRACE(TR_SYSCALL, number, (uint64_t)syscall_table[number].name);
-	tf->tf_rax = syscall_table[number].fn(tf->tf_rdi, tf->tf_rsi, tf->tf_rdx, tf->tf_r10,
-					      tf->tf_r8, tf->tf_r9);
+	tf->tf_rax = (uint64_t)syscall_call(syscall_table[number].fn, tf);
 	TRACE(TR_SYSRET, tf->tf_rax);
 }

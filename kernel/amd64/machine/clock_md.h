@@ -13,10 +13,10 @@ extern uint64_t ns_per_tsc; /* (c) fixed point, 32 bits of fraction */
 static inline uint64_t
 rdtsc(void)
 {
-	uint32_t lo, hi;
+	uint64_t lo, hi; /* upper halves are cleared */
 
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return ((uint64_t)hi << 32 | lo);
+	return (hi << 32 | lo);
 }
 
 /* Nanoseconds since boot. */
