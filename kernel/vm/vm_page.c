@@ -16,12 +16,6 @@ static struct mtx busy_mtx = MTX_INITIALIZER("busy pages", LR_LEAF);
 static struct mtx wait_mtx = MTX_INITIALIZER("free page wait", LR_LEAF);
 
 vm_page_t
-vm_page_alloc_noobj(int req)
-{
-	return (vm_phys_alloc(0, req));
-}
-
-vm_page_t
 vm_page_alloc(vm_object_t object, vm_pindex_t pindex, int req)
 {
 	vm_page_t m;

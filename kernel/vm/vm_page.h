@@ -85,7 +85,6 @@ enum { PQ_NONE, PQ_INACTIVE, PQ_ACTIVE, PQ_LAUNDRY, PQ_COUNT }; /* vm_pagequeue.
 #define VM_ALLOC_NORMAL 0x0 /* leaves vm_cnt.v_free_reserved pages */
 #define VM_ALLOC_SYSTEM 0x1 /* may take the reserve: page tables, kmalloc */
 #define VM_ALLOC_ZERO   0x2 /* fill with zeros */
-#define VM_ALLOC_WIRED  0x4 /* wire_count 1 */
 
 /* --- vm_pgcache.c: free pages at hand for each CPU -------------------------------------------- */
 
@@ -168,8 +167,6 @@ vm_page_is_fake_block(vm_page_t m)
  * write-locked. NULL when memory is short (then vm_wait() and look again) or the index is taken.
  */
 vm_page_t vm_page_alloc(vm_object_t object, vm_pindex_t pindex, int req);
-/* A page that stands in no object. NULL when memory is short. */
-vm_page_t vm_page_alloc_noobj(int req);
 /* Out of its object (write-locked, page xbusied by the caller or never busied) and free, or free at
  * the last unhold. Must not be wired or mapped. Fictitious pages only leave the object. */
 void vm_page_free(vm_page_t m);

@@ -25,7 +25,7 @@ struct vm_phys_seg {
 
 static struct mtx free_mtx = MTX_INITIALIZER("free pages", LR_PHYS);
 static struct pglist free_list[VM_NFREEORDER];
-static struct vm_phys_seg phys_segs[VM_PHYSSEG_MAX];
+static struct vm_phys_seg phys_segs[VM_PHYSSEG_MAX + 1]; /* one more, empty, ends them */
 static int phys_nsegs;
 static LIST_HEAD(, vm_phys_seg) fict_list = LIST_HEAD_INITIALIZER(fict_list);
 struct vm_counters vm_cnt;
@@ -36,13 +36,15 @@ seg_contains(const struct vm_phys_seg *seg, vm_paddr_t pa)
 	return (pa >= seg->start && pa < seg->end);
 }
 
-static struct vm_phys_seg *
+static inline struct vm_phys_seg *
 seg_of(vm_paddr_t pa)
 {
-	for (int i = 0; i < phys_nsegs; i++)
-		if (seg_contains(&phys_segs[i], pa))
-			return (&phys_segs[i]);
-	return (NULL);
+	struct vm_phys_seg *seg = phys_segs;
+
+	for (; !seg_contains(seg, pa); seg++)
+		if (seg->end == 0)
+			return (NULL);
+	return (seg);
 }
 
 void
@@ -181,9 +183,9 @@ vm_phys_free_blocks(int order)
 }
 
 static void
-assert_freeable(vm_page_t m __unused, const struct vm_phys_seg *seg __unused)
+assert_freeable(vm_page_t m __unused)
 {
-	KASSERT(seg != NULL && (m->flags & (PG_FICTITIOUS | PG_RESERVED)) == 0 &&
+	KASSERT(seg_of(m->phys_addr) != NULL && (m->flags & (PG_FICTITIOUS | PG_RESERVED)) == 0 &&
 		    m->order == VM_NFREEORDER && m->queue == PQ_NONE && m->wire_count == 0,
 		("vm_phys_free: page %#lx: flags %#x order %d queue %d wired %u", m->phys_addr,
 		 m->flags, m->order, m->queue, m->wire_count));
@@ -222,7 +224,7 @@ vm_phys_free_all(const vm_page_t *pages, unsigned n)
 	mtx_lock(&free_mtx);
 	vm_cnt.v_free_count += n;
 	for (unsigned i = 0; i < n; i++)
-		assert_freeable(pages[i], seg_of(pages[i]->phys_addr));
+		assert_freeable(pages[i]);
 	for (; n > 0; n -= 1u << order, pages += 1u << order) {
 		order = order_of_run(pages, n);
 		block_free(seg_of(pages[0]->phys_addr), pages[0]->phys_addr, order);
@@ -264,8 +266,6 @@ vm_phys_alloc(int order, int req)
 			    p->hold_count == 0,
 			("free page %#lx is in use", p->phys_addr));
 		p->valid = p->dirty = false;
-		if ((req & VM_ALLOC_WIRED) != 0)
-			vm_page_wire(p);
 		if ((req & VM_ALLOC_ZERO) != 0)
 			pmap_zero_page(p);
 	}
@@ -277,7 +277,7 @@ vm_phys_free(vm_page_t m, int order)
 {
 	struct vm_phys_seg *seg = seg_of(m->phys_addr);
 
-	assert_freeable(m, seg);
+	assert_freeable(m);
 	if (order == 0 && cpu_count() > 1 && vm_pgcache_free(m))
 		return;
 	mtx_lock(&free_mtx);
@@ -318,21 +318,25 @@ vm_phys_ram(int i, struct vm_phys_range *range)
 vm_page_t
 vm_phys_fictitious_to_vm_page(vm_paddr_t pa)
 {
-	vm_page_t m = PHYS_TO_VM_PAGE(pa);
+	struct vm_phys_seg *seg;
+	vm_page_t m = NULL;
 
-	return (m != NULL && (m->flags & PG_FICTITIOUS) != 0 ? m : NULL);
+	mtx_lock(&free_mtx);
+	LIST_FOREACH (seg, &fict_list, link)
+		if (seg_contains(seg, pa))
+			m = &seg->pages[atop(pa - seg->start)];
+	mtx_unlock(&free_mtx);
+	return (m);
 }
 
 vm_page_t
 PHYS_TO_VM_PAGE(vm_paddr_t pa)
 {
 	struct vm_phys_seg *seg = seg_of(pa);
-	struct vm_phys_range range;
 
-	if (__predict_true(seg != NULL))
-		return (&seg->pages[atop(pa - seg->start)]);
-	vm_phys_find(pa, &range);
-	return (range.pages != NULL ? &range.pages[atop(pa - range.start)] : NULL);
+	if (__predict_false(seg == NULL))
+		return (vm_phys_fictitious_to_vm_page(pa));
+	return (&seg->pages[atop(pa - seg->start)]);
 }
 
 static bool

@@ -70,7 +70,7 @@ void
 fake_eat_memory(size_t left)
 {
 	while (vm_cnt.v_free_count > vm_cnt.v_free_reserved + left) {
-		vm_page_t m = vm_page_alloc_noobj(VM_ALLOC_NORMAL);
+		vm_page_t m = vm_phys_alloc(0, VM_ALLOC_NORMAL);
 
 		T_OK(m != NULL);
 		TAILQ_INSERT_TAIL(&eaten, m, plinks);

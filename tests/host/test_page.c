@@ -177,29 +177,23 @@ test_reserve_is_for_the_system(void)
 	while ((page[n] = vm_phys_alloc(0, VM_ALLOC_NORMAL)) != NULL)
 		n++;
 	T_EQ(vm_cnt.v_free_count, vm_cnt.v_free_reserved);
-	T_OK(vm_page_alloc_noobj(VM_ALLOC_NORMAL) == NULL);
+	T_OK(vm_phys_alloc(0, VM_ALLOC_NORMAL) == NULL);
 	while ((page[n] = vm_phys_alloc(0, VM_ALLOC_SYSTEM)) != NULL)
 		n++;
 	T_EQ(vm_cnt.v_free_count, 0);
-	T_OK(vm_page_alloc_noobj(VM_ALLOC_SYSTEM | VM_ALLOC_ZERO) == NULL);
+	T_OK(vm_phys_alloc(0, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO) == NULL);
 	while (n > 0)
 		vm_phys_free(page[--n], 0);
 }
 
 static void
-test_alloc_zero_and_wired(void)
+test_alloc_zero(void)
 {
-	vm_page_t m = vm_phys_alloc(3, VM_ALLOC_ZERO | VM_ALLOC_WIRED);
-	uint64_t wired = vm_cnt.v_wire_count;
+	vm_page_t m = vm_phys_alloc(3, VM_ALLOC_ZERO);
 	uint8_t *p = pmap_page_kva(m);
 
 	for (size_t i = 0; i < 8 * PAGE_SIZE; i++)
 		T_EQ(p[i], 0);
-	T_EQ(wired, 8);
-	for (int i = 0; i < 8; i++) {
-		T_EQ(m[i].wire_count, 1);
-		vm_page_unwire(&m[i]);
-	}
 	T_EQ(vm_cnt.v_wire_count, 0);
 	vm_phys_free(m, 3);
 }
@@ -410,7 +404,7 @@ static void
 test_P21_insert_at_an_occupied_index(void)
 {
 	vm_object_t a = vm_object_allocate(OBJT_ANON, 10), b = vm_object_allocate(OBJT_ANON, 10);
-	vm_page_t m = vm_page_alloc_noobj(VM_ALLOC_NORMAL), other = vm_page_alloc_noobj(0);
+	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_NORMAL), other = vm_phys_alloc(0, 0);
 
 	VM_OBJECT_WLOCK(a);
 	VM_OBJECT_WLOCK(b);
@@ -505,7 +499,7 @@ test_U2_fake_pages_of_one_frame(void)
 static void
 test_busy_states(void)
 {
-	vm_page_t m = vm_page_alloc_noobj(VM_ALLOC_NORMAL);
+	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_NORMAL);
 
 	T_OK(!vm_page_busied(m) && !vm_page_xbusied(m));
 	T_OK(vm_page_tryxbusy(m));
@@ -634,7 +628,7 @@ unbusy_from_elsewhere(void *arg)
 static void
 test_xunbusy_by_another_thread_panics(void)
 {
-	vm_page_t m = vm_page_alloc_noobj(VM_ALLOC_NORMAL);
+	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_NORMAL);
 	struct thread *td;
 
 	if (!INVARIANTS_BUILD) {
@@ -653,7 +647,7 @@ static void
 test_hold_defers_the_free(void)
 {
 	uint64_t free_before = vm_cnt.v_free_count;
-	vm_page_t m = vm_page_alloc_noobj(VM_ALLOC_NORMAL);
+	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_NORMAL);
 
 	vm_page_hold(m);
 	vm_page_hold(m);
@@ -664,7 +658,7 @@ test_hold_defers_the_free(void)
 	vm_page_unhold(m);
 	T_EQ(vm_cnt.v_free_count, free_before);
 	/* The mark does not outlive the free: held and let go again, the page stays. */
-	m = vm_page_alloc_noobj(VM_ALLOC_NORMAL);
+	m = vm_phys_alloc(0, VM_ALLOC_NORMAL);
 	vm_page_hold(m);
 	vm_page_unhold(m);
 	T_EQ(vm_cnt.v_free_count, free_before - 1);
@@ -774,7 +768,7 @@ test_device_pages_are_not_queued(void)
 static void
 test_unwire_of_unwired_page_panics(void)
 {
-	vm_page_t m = vm_page_alloc_noobj(VM_ALLOC_NORMAL);
+	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_NORMAL);
 
 	if (!INVARIANTS_BUILD) {
 		vm_page_free(m);
@@ -854,7 +848,7 @@ static const struct host_test tests[] = {
     TEST(test_blocks_of_every_order_are_aligned),
     TEST(test_block_freed_page_by_page),
     TEST(test_reserve_is_for_the_system),
-    TEST(test_alloc_zero_and_wired),
+    TEST(test_alloc_zero),
     TEST(test_frames_nobody_registered),
     TEST(test_reserved_frames_are_not_handed_out),
     TEST(test_fictitious_range),

@@ -245,7 +245,7 @@ static void
 test_S1_insert_refuses_what_is_no_superpage(void)
 {
 	vm_object_t object = object_make(2 * SP + 511);
-	vm_page_t ram = vm_page_alloc_noobj(VM_ALLOC_NORMAL);
+	vm_page_t ram = vm_phys_alloc(0, VM_ALLOC_NORMAL);
 
 	T_EQ(put(object, &frames[1], 0), EINVAL);
 	T_EQ(put(object, ram, 0), EINVAL);
