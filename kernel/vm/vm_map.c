@@ -115,8 +115,18 @@ vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e)
 		vm_map_tree_resized(map, e->prev);
 }
 
-static void
-entry_ref(vm_map_t map, vm_map_entry_t e)
+void
+vm_map_entry_resize(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+{
+	if (e->object != NULL)
+		e->offset += start - e->start;
+	e->start = start;
+	e->end = end;
+	vm_map_tree_resized(map, e);
+}
+
+void
+vm_map_entry_ref(vm_map_t map, vm_map_entry_t e)
 {
 	if (e->object != NULL)
 		vm_object_reference(e->object);
@@ -135,27 +145,12 @@ entry_free(vm_map_t map, vm_map_entry_t e)
 	kfree(e);
 }
 
-/* Alike in all but what they map. */
-static bool
-same_kind(vm_map_entry_t e, const struct vm_map_req *req, uint32_t wired_count)
-{
-	return (e->protection == req->prot && e->max_protection == req->max_prot &&
-		e->eflags == req->eflags && e->name_vp == req->name_vp &&
-		e->wired_count == wired_count &&
-		(e->eflags & (MAP_ENTRY_NOMERGE | MAP_ENTRY_TRANSITION)) == 0);
-}
-
-/* LAB(3): merge e into the entry before it, if they touch, are alike (same_kind) and map the same
+/* LAB(3): merge e into the entry before it, if they touch, are alike (vm_map_same_kind) and map the same
  * object, in which one goes on where the other ends. entry_free drops what e holds. */
 static bool
 entries_merge(vm_map_entry_t a, vm_map_entry_t b)
 {
-	struct vm_map_req b_req = {.prot = b->protection,
-				   .max_prot = b->max_protection,
-				   .eflags = b->eflags,
-				   .name_vp = b->name_vp};
-
-	return (a->object == b->object && same_kind(a, &b_req, b->wired_count) &&
+	return (a->object == b->object && vm_map_same_kind(a, b) &&
 		(a->object == NULL || a->offset + (a->end - a->start) == b->offset));
 }
 
@@ -183,6 +178,15 @@ vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e)
  */
 /* LAB(3) end */
 
+void
+vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	ENTRY_RANGE_FOREACH (e, map, start, end + 1) /* and with what begins at end */
+		e = vm_map_entry_simplify(map, e);
+}
+
 static bool
 splits_entry(vm_map_t map, vm_offset_t addr)
 {
@@ -192,8 +196,8 @@ splits_entry(vm_map_t map, vm_offset_t addr)
 }
 
 /* LAB(3): split the entries that start and end are inside of, which may be one, into what is below
- * and what is above: entry_ref for what the new entry holds, vm_map_entry_link to put it in. Both
- * are split, or neither and KERN_RESOURCE_SHORTAGE. */
+ * and what is above: vm_map_entry_ref for what the new entry holds, vm_map_entry_link to put it
+ * in. Both are split, or neither and KERN_RESOURCE_SHORTAGE. */
 /* Split the entry that has addr inside; upper, not used yet, becomes its part from addr on. */
 static void
 map_clip(vm_map_t map, vm_offset_t addr, vm_map_entry_t upper)
@@ -204,7 +208,7 @@ map_clip(vm_map_t map, vm_offset_t addr, vm_map_entry_t upper)
 	upper->start = addr;
 	if (e->object != NULL)
 		upper->offset += addr - e->start;
-	entry_ref(map, upper);
+	vm_map_entry_ref(map, upper);
 	e->end = addr;
 	vm_map_entry_link(map, e, upper);
 }
@@ -231,7 +235,6 @@ clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
  * static int
  * clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
  * {
- *	(void)entry_ref; // which you will want
  *	if (splits_entry(map, start) || splits_entry(map, end))
  *		return (KERN_RESOURCE_SHORTAGE);
  *	return (KERN_SUCCESS);
@@ -248,66 +251,42 @@ vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (clip_range(map, start, end));
 }
 
-/* What is removed takes the place of what it is cut from, unless a hole is to be in the middle. */
-static int
-clip_to_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_map_entry_t e = vm_map_lookup_entry(map, start);
-
-	if (map->nentries >= vm_max_map_count && e != NULL && e->start < start && e->end > end)
-		return (KERN_RESOURCE_SHORTAGE);
-	return (clip_range(map, start, end));
-}
-
 /* More anonymous memory right after prev, which may have an object already: brk does this all the
  * time. */
 static bool
-extend_prev(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t end,
-	    const struct vm_map_req *req)
+extend_prev(vm_map_t map, vm_map_entry_t prev, const struct vm_map_entry *new)
 {
-	if (req->object != NULL || prev == &map->header || prev->end != start ||
-	    !same_kind(prev, req, 0) ||
+	if (new->object != NULL || prev == &map->header || prev->end != new->start ||
+	    !vm_map_same_kind(prev, new) ||
 	    (prev->object != NULL &&
-	     !vm_object_coalesce(prev->object, prev->offset, start - prev->start, end - start)))
+	     !vm_object_coalesce(prev->object, prev->offset, new->start - prev->start,
+				 new->end - new->start)))
 		return (false);
-	prev->end = end;
-	vm_map_tree_resized(map, prev);
+	vm_map_entry_resize(map, prev, prev->start, new->end);
 	vm_map_entry_simplify(map, prev->next);
 	return (true);
 }
 
 /* Or right before next, which nobody has touched yet: mmap hands out addresses downwards. */
 static bool
-extend_next(vm_map_t map, vm_map_entry_t next, vm_offset_t start, vm_offset_t end,
-	    const struct vm_map_req *req)
+extend_next(vm_map_t map, vm_map_entry_t next, const struct vm_map_entry *new)
 {
-	if (req->object != NULL || next == &map->header || next->start != end ||
-	    next->object != NULL || !same_kind(next, req, 0))
+	if (new->object != NULL || next == &map->header || next->start != new->end ||
+	    next->object != NULL || !vm_map_same_kind(next, new))
 		return (false);
-	next->start = start;
-	vm_map_tree_resized(map, next);
+	vm_map_entry_resize(map, next, new->start, next->end);
 	return (true);
 }
 
 /* An entry of its own, after prev. False: no memory. */
 static bool
-insert_entry(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t end,
-	     const struct vm_map_req *req)
+insert_entry(vm_map_t map, vm_map_entry_t prev, const struct vm_map_entry *new)
 {
 	vm_map_entry_t e = kmalloc(sizeof(*e), 0);
 
 	if (e == NULL)
 		return (false);
-	*e = (struct vm_map_entry){
-	    .start = start,
-	    .end = end,
-	    .object = req->object,
-	    .offset = req->object != NULL ? req->offset : 0,
-	    .protection = req->prot,
-	    .max_protection = req->max_prot,
-	    .eflags = req->eflags,
-	    .name_vp = req->name_vp,
-	};
+	*e = *new;
 	if (e->name_vp != NULL && map->name_ref != NULL)
 		map->name_ref(e->name_vp);
 	vm_map_entry_link(map, prev, e);
@@ -319,20 +298,26 @@ insert_entry(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_offset_t e
 /* Map [start, start + length), which is free; prev is the entry before it, or the header. */
 static int
 insert_after(vm_map_t map, vm_map_entry_t prev, vm_offset_t start, vm_size_t length,
-	     const struct vm_map_req *wish)
+	     const struct vm_map_req *req)
 {
-	vm_offset_t end = start + length;
-	struct vm_map_req req = *wish;
+	const struct vm_map_entry new = {
+	    .start = start,
+	    .end = start + length,
+	    .object = req->object,
+	    .offset = req->object != NULL ? req->offset : 0,
+	    .protection = req->prot,
+	    .max_protection = req->max_prot,
+	    .eflags = vm_map_charged_flags(req->prot, req->eflags),
+	    .name_vp = req->name_vp,
+	};
 
-	TRACE(TR_MAP, (uint64_t) "insert", start, end, wish->prot);
-	req.eflags = vm_map_charged_flags(req.prot, req.eflags);
-	if (!vm_map_charge(map, length, req.prot, req.eflags))
+	TRACE(TR_MAP, (uint64_t) "insert", start, new.end, req->prot);
+	if (!vm_map_charge(map, length, req->prot, new.eflags))
 		return (KERN_RESOURCE_SHORTAGE);
-	if (extend_prev(map, prev, start, end, &req) ||
-	    extend_next(map, prev->next, start, end, &req) ||
-	    insert_entry(map, prev, start, end, &req))
+	if (extend_prev(map, prev, &new) || extend_next(map, prev->next, &new) ||
+	    insert_entry(map, prev, &new))
 		return (KERN_SUCCESS);
-	vm_map_uncharge(map, length, req.prot, req.eflags);
+	vm_map_uncharge(map, length, req->prot, new.eflags);
 	return (KERN_RESOURCE_SHORTAGE);
 }
 
@@ -458,14 +443,8 @@ trim_entry(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end, s
 		return (false);
 	gone->trimmed = e;
 	gone->offset = e->offset + (start - e->start);
-	if (front && e->object != NULL)
-		e->offset += end - start;
-	if (front)
-		e->start = end;
-	else
-		e->end = start;
 	vm_map_uncharge(map, end - start, e->protection, e->eflags);
-	vm_map_tree_resized(map, e);
+	vm_map_entry_resize(map, e, front ? end : e->start, front ? e->end : start);
 	return (true);
 }
 
@@ -478,13 +457,15 @@ remove_entries(vm_map_t map, vm_offset_t start, vm_offset_t end, struct removal 
 	TRACE(TR_MAP, (uint64_t) "remove", start, end);
 	if (e == NULL || e->start >= end || trim_entry(map, e, start, end, gone))
 		return (KERN_SUCCESS);
-	if (e->start < start || e->end != end) {
-		if (clip_to_remove(map, start, end) != KERN_SUCCESS)
+	if (map->header.next->start >= start && map->header.prev->end <= end) {
+		map->root = NULL; /* nothing stays: the tree goes as a whole */
+	} else if (e->start < start || e->end != end) {
+		/* What goes makes room for what it is cut from, unless it leaves a hole in that. */
+		if ((map->nentries >= vm_max_map_count && e->start < start && e->end > end) ||
+		    clip_range(map, start, end) != KERN_SUCCESS)
 			return (KERN_RESOURCE_SHORTAGE);
 		e = vm_map_entry_at_or_after(map, start);
 	}
-	if (e == map->header.next && map->header.prev->end <= end)
-		map->root = NULL; /* nothing stays: the tree goes as a whole */
 	for (; e != NULL && e->start < end; e = next) {
 		next = vm_map_entry_next(map, e);
 		if (e->wired_count != 0)
@@ -593,21 +574,13 @@ vm_map_mapped_until(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return (MIN(start, end));
 }
 
-/* Room in front of a stack's object, so that the entry can grow without another one. */
-static vm_size_t
-object_headroom(vm_map_entry_t e)
-{
-	if ((e->eflags & MAP_ENTRY_GROWSDOWN) == 0)
-		return (0);
-	return (MIN(trunc_page(vm_limit(VM_LIMIT_STACK)), STACK_HEADROOM));
-}
-
-/* The entry's first object, or a shadow in front of what it has. */
+/* The entry's first object, or a shadow in front of what it has; a stack's with room in front, so
+ * that the entry can grow without another one. */
 static bool
 entry_shadow(vm_map_entry_t e)
 {
-	vm_size_t room = object_headroom(e);
-	bool ok;
+	bool ok, stack = (e->eflags & MAP_ENTRY_GROWSDOWN) != 0;
+	vm_size_t room = stack ? MIN(trunc_page(vm_limit(VM_LIMIT_STACK)), STACK_HEADROOM) : 0;
 
 	if (e->object == NULL)
 		e->offset = room;

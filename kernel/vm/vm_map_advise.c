@@ -32,11 +32,8 @@ vm_map_advise(vm_map_t map, vm_offset_t start, vm_offset_t end, uint32_t set, ui
 			break;
 		}
 		e->eflags = (e->eflags & ~clear) | set;
-		e = vm_map_entry_simplify(map, e);
 	}
-	e = vm_map_entry_at_or_after(map, end);
-	if (e != NULL)
-		vm_map_entry_simplify(map, e);
+	vm_map_simplify_range(map, start, end);
 	vm_map_unlock(map);
 	return (rv);
 }
@@ -49,8 +46,8 @@ entry_keeps_pages(vm_map_entry_t e)
 }
 
 /*
- * Call fn for each entry of [start, end), with the part of it that is in there, as long as it
- * answers KERN_SUCCESS.
+ * Call fn for each entry of [start, end), with the part of it that is in there, as long as its
+ * pages can be let go of and it answers KERN_SUCCESS.
  */
 static int
 for_range(vm_map_t map, vm_offset_t start, vm_offset_t end,
@@ -63,7 +60,8 @@ for_range(vm_map_t map, vm_offset_t start, vm_offset_t end,
 	vm_map_lock_range(map, start, end);
 	hole = vm_map_mapped_until(map, start, end) < end;
 	ENTRY_RANGE_FOREACH (e, map, start, end) {
-		rv = fn(map, e, MAX(e->start, start), MIN(e->end, end));
+		rv = entry_keeps_pages(e) ? KERN_INVALID_ARGUMENT
+					  : fn(map, e, MAX(e->start, start), MIN(e->end, end));
 		if (rv != KERN_SUCCESS)
 			break;
 	}
@@ -118,8 +116,6 @@ entry_renew(vm_map_t map, vm_offset_t start, vm_offset_t end)
 static int
 entry_dontneed(vm_map_t map, vm_map_entry_t e, vm_offset_t from, vm_offset_t to)
 {
-	if (entry_keeps_pages(e))
-		return (KERN_INVALID_ARGUMENT);
 	TRACE(TR_MAP, (uint64_t) "discard", from, to);
 	pmap_remove(map->pmap, from, to);
 	if (entry_hides_writes(e))
@@ -168,7 +164,7 @@ page_clean(vm_page_t m)
 static int
 entry_free_lazily(vm_map_t map, vm_map_entry_t e, vm_offset_t from, vm_offset_t to)
 {
-	if (entry_keeps_pages(e) || (e->eflags & MAP_ENTRY_SHARED) != 0 || e->name_vp != NULL)
+	if ((e->eflags & MAP_ENTRY_SHARED) != 0 || e->name_vp != NULL)
 		return (KERN_INVALID_ARGUMENT);
 	if (entry_hides_writes(e))
 		return (entry_dontneed(map, e, from, to));
@@ -183,20 +179,15 @@ vm_map_free_lazily(vm_map_t map, vm_offset_t start, vm_offset_t end)
 }
 
 static int
-entry_deactivate(vm_map_t map __attribute__((unused)), vm_map_entry_t e, vm_offset_t from,
-		 vm_offset_t to)
+entry_deactivate(vm_map_t map __unused, vm_map_entry_t e, vm_offset_t from, vm_offset_t to)
 {
-	if (entry_keeps_pages(e))
-		return (KERN_INVALID_ARGUMENT);
 	for_own_pages(e, from, to, vm_page_deactivate);
 	return (KERN_SUCCESS);
 }
 
 static int
-entry_drop(vm_map_t map __attribute__((unused)), vm_map_entry_t e, vm_offset_t from, vm_offset_t to)
+entry_drop(vm_map_t map __unused, vm_map_entry_t e, vm_offset_t from, vm_offset_t to)
 {
-	if (entry_keeps_pages(e))
-		return (KERN_INVALID_ARGUMENT);
 	for_own_pages(e, from, to, vm_pageout_page);
 	return (KERN_SUCCESS);
 }

@@ -12,9 +12,15 @@ void vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /* Into the list after prev and into the tree, or out of both. */
 void vm_map_entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e);
 void vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e);
+/* One reference more to what e holds. */
+void vm_map_entry_ref(vm_map_t map, vm_map_entry_t e);
+/* e is [start, end) from now on, each address mapping what it did. */
+void vm_map_entry_resize(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end);
 /* Merge e into the entry before it, if they are alike and continue each other. Returns what is
  * left. */
 vm_map_entry_t vm_map_entry_simplify(vm_map_t map, vm_map_entry_t e);
+/* Merge what can be merged of the entries of [start, end), and with their neighbours. */
+void vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /* Split the entries that start or end are inside of: both, or neither (KERN_RESOURCE_SHORTAGE, also
  * when the map has as many as it may). */
 int vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
@@ -38,6 +44,8 @@ bool vm_map_charge(vm_map_t map, vm_size_t length, vm_prot_t prot, uint32_t efla
 void vm_map_uncharge(vm_map_t map, vm_size_t length, vm_prot_t prot, uint32_t eflags);
 /* The flags of an entry in the making: is it to be charged? */
 uint32_t vm_map_charged_flags(vm_prot_t prot, uint32_t eflags);
+/* The flags that e would have with the rights prot. */
+uint32_t vm_map_recharged_flags(vm_map_entry_t e, vm_prot_t prot);
 /* e is to have the rights prot: charge what that makes of it. False: it may not. */
 bool vm_map_recharge(vm_map_t map, vm_map_entry_t e, vm_prot_t prot);
 /* The end of the room below e, which may have to stay clear of it. */
@@ -50,6 +58,16 @@ vm_map_entry_room_end(vm_map_entry_t e)
 }
 /* Undo the wiring of e up to end. */
 void vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end);
+
+/* Are they alike in all but what they map, so that they may be one? */
+static inline bool
+vm_map_same_kind(const struct vm_map_entry *a, const struct vm_map_entry *b)
+{
+	return (a->protection == b->protection && a->max_protection == b->max_protection &&
+		a->eflags == b->eflags && a->name_vp == b->name_vp &&
+		a->wired_count == b->wired_count &&
+		(a->eflags & (MAP_ENTRY_NOMERGE | MAP_ENTRY_TRANSITION)) == 0);
+}
 
 /* The entry after e, or NULL. */
 static inline vm_map_entry_t

@@ -10,6 +10,7 @@
  */
 #include "vm/vm_map_entry.h"
 #include "vm/vm_object.h"
+#include "kern/kmalloc.h"
 #include "kern/panic.h"
 
 /* Writes to it are for all to see: what is no private mapping of anything. */
@@ -35,32 +36,30 @@ entry_share_private(vm_map_t src, vm_map_entry_t e)
 	e->eflags |= MAP_ENTRY_NEEDS_COPY;
 }
 
+/* e once more, after all that dst has. */
 static int
 fork_entry(vm_map_t src, vm_map_entry_t e, vm_map_t dst)
 {
 	bool wipe = (e->eflags & MAP_ENTRY_WIPEFORK) != 0;
-	struct vm_map_req req = {.prot = e->protection,
-				 .max_prot = e->max_protection,
-				 .eflags = e->eflags & ~MAP_ENTRY_ONFAULT,
-				 .name_vp = e->name_vp};
-	int rv;
+	uint32_t clear = MAP_ENTRY_ONFAULT | (wipe ? MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY : 0);
+	vm_map_entry_t copy = kmalloc(sizeof(*copy), 0);
+	uint32_t eflags;
 
-	if ((e->eflags & MAP_ENTRY_NOFORK) != 0)
-		return (KERN_SUCCESS);
-	if (wipe)
-		req.eflags &= ~(MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY);
-	else if (e->object != NULL && !entry_is_shared(e))
+	if (!wipe && e->object != NULL && !entry_is_shared(e))
 		entry_share_private(src, e);
-	if (e->object != NULL && !wipe) {
-		vm_object_reference(e->object);
-		req.object = e->object;
-		req.offset = e->offset;
-		req.eflags = e->eflags & ~MAP_ENTRY_ONFAULT; /* it may need a copy by now */
+	eflags = vm_map_charged_flags(e->protection, e->eflags & ~clear);
+	if (copy == NULL || !vm_map_charge(dst, e->end - e->start, e->protection, eflags)) {
+		kfree(copy);
+		return (KERN_RESOURCE_SHORTAGE);
 	}
-	rv = vm_map_insert_locked(dst, e->start, e->end - e->start, &req);
-	if (rv != KERN_SUCCESS && req.object != NULL)
-		vm_object_deallocate(req.object);
-	return (rv);
+	*copy = *e;
+	copy->eflags = eflags;
+	copy->wired_count = 0;
+	copy->object = wipe ? NULL : e->object;
+	copy->offset = wipe ? 0 : e->offset;
+	vm_map_entry_ref(dst, copy);
+	vm_map_entry_link(dst, dst->header.prev, copy);
+	return (KERN_SUCCESS);
 }
 
 int
@@ -72,11 +71,9 @@ vm_map_fork(vm_map_t src, vm_map_t dst)
 	vm_map_lock_range(src, src->min, src->max);
 	if (!rw_try_wlock(&dst->lock)) /* not by rank: nobody else can want it */
 		panic("fork into a map that is in use");
-	VM_MAP_ENTRY_FOREACH (e, src) {
-		rv = fork_entry(src, e, dst);
-		if (rv != KERN_SUCCESS)
-			break;
-	}
+	VM_MAP_ENTRY_FOREACH (e, src)
+		if (rv == KERN_SUCCESS && (e->eflags & MAP_ENTRY_NOFORK) == 0)
+			rv = fork_entry(src, e, dst);
 	dst->top = src->top;
 	vm_map_unlock(dst);
 	vm_map_unlock(src);

@@ -61,12 +61,19 @@ vm_map_uncharge(vm_map_t map, vm_size_t length, vm_prot_t prot, uint32_t eflags)
 }
 
 /* What was charged once stays so, whatever rights come and go, if pages may have been written. */
+uint32_t
+vm_map_recharged_flags(vm_map_entry_t e, vm_prot_t prot)
+{
+	uint32_t keep = e->object == NULL ? e->eflags & ~MAP_ENTRY_CHARGED : e->eflags;
+
+	return (vm_map_charged_flags(prot, keep));
+}
+
 bool
 vm_map_recharge(vm_map_t map, vm_map_entry_t e, vm_prot_t prot)
 {
 	vm_size_t length = e->end - e->start, limit = vm_limit(VM_LIMIT_DATA);
-	uint32_t keep = e->object == NULL ? e->eflags & ~MAP_ENTRY_CHARGED : e->eflags;
-	uint32_t eflags = vm_map_charged_flags(prot, keep);
+	uint32_t eflags = vm_map_recharged_flags(e, prot);
 	bool was = is_data(e->protection, eflags), is = is_data(prot, eflags);
 
 	if (!was && is && (length > limit || map->data_size > limit - length))
@@ -112,10 +119,7 @@ entry_grow(vm_map_t map, vm_map_entry_t e, vm_offset_t addr)
 	}
 	if (!vm_map_charge(map, growth, e->protection, e->eflags))
 		return (false);
-	e->start = addr;
-	if (e->object != NULL)
-		e->offset -= growth;
-	vm_map_tree_resized(map, e);
+	vm_map_entry_resize(map, e, addr, e->end);
 	return (true);
 }
 

@@ -102,17 +102,6 @@ area_move(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t to)
 	}
 }
 
-/* Merge what can be merged of the entries of [start, end), and with their neighbours. */
-static void
-area_simplify(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_map_entry_t e = vm_map_lookup_entry(map, start);
-
-	for (; e->start < end; e = e->next)
-		e = vm_map_entry_simplify(map, e);
-	vm_map_entry_simplify(map, e);
-}
-
 /* Room for the area: r->new. */
 static int
 remap_target(vm_map_t map, struct vm_map_remap *r, vm_map_entry_t *dead)
@@ -148,8 +137,8 @@ remap_move(vm_map_t map, struct vm_map_remap *r, const struct vm_map_req *req)
 		rv = area_extend(map, r->old, r->old_size, *req, 0);
 	if (rv != KERN_SUCCESS && r->old_size != 0)
 		area_move(map, r->new, new_end, r->old);
-	area_simplify(map, rv == KERN_SUCCESS ? r->new : r->old,
-		      rv == KERN_SUCCESS ? r->new + r->new_size : old_end);
+	vm_map_simplify_range(map, rv == KERN_SUCCESS ? r->new : r->old,
+			      rv == KERN_SUCCESS ? r->new + r->new_size : old_end);
 	return (rv);
 }
 

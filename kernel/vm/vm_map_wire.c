@@ -82,11 +82,8 @@ unwire_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t wire
 		}
 		if (e->wired_count != 0 && --e->wired_count == 0 && wired_to > e->start)
 			vm_map_entry_unwire(map, e, MIN(e->end, wired_to));
-		e = vm_map_entry_simplify(map, e);
 	}
-	e = vm_map_entry_at_or_after(map, end);
-	if (e != NULL)
-		vm_map_entry_simplify(map, e);
+	vm_map_simplify_range(map, start, end);
 }
 
 int
@@ -114,11 +111,11 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	ENTRY_RANGE_FOREACH (e, map, start, end) {
 		map->ntransition--;
 		e->eflags &= ~MAP_ENTRY_TRANSITION;
-		if (rv == KERN_SUCCESS)
-			e = vm_map_entry_simplify(map, e);
 	}
 	if (rv != KERN_SUCCESS)
 		unwire_locked(map, start, end, done);
+	else
+		vm_map_simplify_range(map, start, end);
 	vm_map_unlock(map);
 	wakeup(map);
 	return (rv);
@@ -139,8 +136,8 @@ vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end)
 			continue;
 		e->eflags |= MAP_ENTRY_ONFAULT;
 		pmap_remove(map->pmap, e->start, e->end); /* they come back wired */
-		e = vm_map_entry_simplify(map, e);
 	}
+	vm_map_simplify_range(map, start, stop);
 	vm_map_unlock(map);
 	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
 }
