@@ -196,15 +196,22 @@ fd_ref(struct filedesc *fdp)
 	__atomic_fetch_add(&fdp->fd_refs, 1, __ATOMIC_RELAXED);
 }
 
+/* A word of a table that nobody has any more. */
+static void
+word_free(struct filedesc *fdp, struct fdword *fw)
+{
+	for (uint64_t used = fw->fw_used; used != 0; used &= used - 1)
+		file_close(fdp, fw->fw_files[__builtin_ctzl(used)]);
+	kfree(fw->fw_files);
+}
+
 void
 fd_free(struct filedesc *fdp)
 {
 	if (__atomic_sub_fetch(&fdp->fd_refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	for (int fd = -1; (fd = fd_next(fdp, fd + 1)) >= 0;)
-		fd_close(fdp, fd);
 	for (int i = 0; i < fdp->fd_nwords; i++)
-		kfree(fdp->fd_words[i].fw_files);
+		word_free(fdp, &fdp->fd_words[i]);
 	kfree(fdp->fd_words);
 	kfree(fdp);
 }
@@ -253,16 +260,19 @@ fd_set(struct filedesc *fdp, int fd, struct file *fp, bool cloexec)
 static bool
 word_copy(struct filedesc *fdp, const struct fdword *fw, int i)
 {
+	struct fdword *copy;
+
 	if (fw->fw_used == 0)
 		return (true);
 	if (fd_grow(fdp, i * WORD) != 0)
 		return (false);
-	for (int bit = 0; bit < WORD; bit++) {
-		if (fw->fw_files[bit] == NULL)
-			continue;
-		fref(fw->fw_files[bit]);
-		fd_set(fdp, i * WORD + bit, fw->fw_files[bit], (fw->fw_cloexec >> bit & 1) != 0);
+	copy = &fdp->fd_words[i];
+	for (uint64_t left = fw->fw_used; left != 0; left &= left - 1) {
+		fref(fw->fw_files[__builtin_ctzl(left)]);
+		copy->fw_files[__builtin_ctzl(left)] = fw->fw_files[__builtin_ctzl(left)];
 	}
+	copy->fw_used = fw->fw_used;
+	copy->fw_cloexec = fw->fw_cloexec;
 	return (true);
 }
 

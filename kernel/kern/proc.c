@@ -46,10 +46,11 @@ pid_last(void)
 struct proc *
 proc_alloc(void)
 {
-	struct proc *p = kmalloc(sizeof(*p), M_ZERO);
+	struct proc *p = kmalloc(sizeof(*p), 0);
 
 	if (p == NULL)
 		return (NULL);
+	memset(p, 0, offsetof(struct proc, p_sigaction));
 	rw_init(&p->p_lock, "process", LR_FILE);
 	TAILQ_INIT(&p->p_threads);
 	TAILQ_INIT(&p->p_children);
@@ -301,6 +302,7 @@ init_main(void *arg __unused)
 static int
 init_setup(struct proc *p)
 {
+	memset(p->p_sigaction, 0, sizeof(p->p_sigaction));
 	p->p_pd = pwd_alloc();
 	p->p_cred = &root_cred;
 	crhold(p->p_cred);

@@ -98,7 +98,6 @@ struct proc {
 	struct caps p_caps; /* (p) */
 	struct rlimit p_rlimit[RLIM_NLIMITS]; /* (p); read alone, without */
 	int p_oom_score_adj; /* (a) -1000 .. 1000: how readily vm_oom kills it */
-	struct sigaction p_sigaction[NSIG]; /* (p) of signal i + 1 */
 	struct sigqueue p_sigqueue; /* (p) signals sent to the process that no thread has taken */
 	bool p_signalfds; /* (p) it has read or polled a signalfd: */
 	struct selinfo p_sigsel; /* own lock: who waits for a signal there; sleepers, too */
@@ -120,6 +119,8 @@ struct proc {
 	struct io_count p_read, p_written; /* (a) by its calls, from and to whatever file */
 	volatile int p_killed; /* (a) signal that ends it, 0: none */
 	int p_status; /* (p) once dead: wait status, (exit << 8) or signal; -1 before */
+	/* The last, as proc_alloc does not zero it for those who copy their parent's. */
+	struct sigaction p_sigaction[NSIG]; /* (p) of signal i + 1 */
 };
 #define curproc (curthread->td_proc)
 
@@ -139,7 +140,8 @@ extern struct rwlock proctree_lock;
 int pid_alloc(void);
 /* The last number given. */
 int pid_last(void);
-/* A process with number, lock and no thread; not in the table. NULL: ENOMEM. */
+/* A process with number, lock and no thread; not in the table, and without p_sigaction. NULL:
+ * ENOMEM. */
 struct proc *proc_alloc(void);
 /* Put it in the table, as a child of parent, which is curproc, or the first process: NULL. False:
  * curthread has a signal to see to first, so that what is sent to a group misses nobody. */

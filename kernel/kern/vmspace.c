@@ -23,7 +23,7 @@ name_rele(void *vp)
 struct vmspace *
 vmspace_alloc(void)
 {
-	struct vmspace *vm = kmalloc(sizeof(*vm), M_ZERO);
+	struct vmspace *vm = kmalloc(sizeof(*vm), 0);
 
 	if (vm == NULL)
 		return (NULL);
@@ -31,6 +31,7 @@ vmspace_alloc(void)
 		kfree(vm);
 		return (NULL);
 	}
+	memset(&vm->vm_lock, 0, sizeof(*vm) - offsetof(struct vmspace, vm_lock));
 	rw_init(&vm->vm_lock, "address space", LR_FILE);
 	vm_map_init(&vm->vm_map, &vm->vm_pmap, VM_MINUSER_ADDRESS, VM_MAXUSER_ADDRESS);
 	vm->vm_map.name_ref = name_ref;
