@@ -140,6 +140,7 @@ extern size_t fpu_size;
 extern uint64_t fpu_features;
 #define FXSAVE_SIZE 512
 #define XSAVE_MAX   1024 /* x87, SSE and AVX need 832 bytes */
+#define FPU_MAGIC   4 /* bytes right after it, of a word that says so in a signal's frame */
 /* Bring curthread's md_fpu up to date; load another state, which is sane; or the initial one. */
 void fpu_save_user(void);
 void fpu_load_user(const void *area);

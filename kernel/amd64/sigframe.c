@@ -54,15 +54,17 @@ void
 sigframe_init(void *fpu_initial)
 {
 	struct fpstate *fs = fpu_initial;
+	const uint32_t magic2 = FP_XSTATE_MAGIC2;
 
 	if (fs->mxcsr_mask != 0)
 		mxcsr_mask = fs->mxcsr_mask;
 	if (!cpu_features.xsave)
 		return;
 	fs->sw.magic1 = FP_XSTATE_MAGIC1;
-	fs->sw.extended_size = fpu_size + sizeof(uint32_t);
+	fs->sw.extended_size = fpu_size + FPU_MAGIC;
 	fs->sw.features = fpu_features;
 	fs->sw.size = fpu_size;
+	memcpy((uint8_t *)fpu_initial + fpu_size, &magic2, sizeof(magic2));
 }
 
 /* --- into the handler ------------------------------------------------------------------------- */
@@ -79,7 +81,7 @@ place(const struct sigaction *sa, uint64_t *fpu, uint64_t *frame)
 	sp -= RED_ZONE;
 	if (entering)
 		sp = ss->ss_sp + ss->ss_size;
-	*fpu = rounddown2(sp - fpu_size - (cpu_features.xsave ? sizeof(uint32_t) : 0), 64ul);
+	*fpu = rounddown2(sp - fpu_size - (cpu_features.xsave ? FPU_MAGIC : 0), 64ul);
 	*frame = rounddown2(*fpu - sizeof(struct rt_sigframe), 16ul) - 8;
 	return ((!entering && state != SS_ONSTACK) ||
 		(*frame > ss->ss_sp && *frame - ss->ss_sp <= ss->ss_size));
@@ -88,18 +90,13 @@ place(const struct sigaction *sa, uint64_t *fpu, uint64_t *frame)
 static int
 put_fpu(uint64_t fpu)
 {
-	const uint32_t magic2 = FP_XSTATE_MAGIC2;
-	uint64_t present;
-	int error;
+	struct fpstate *fs = curthread->td_md.md_fpu;
 
 	fpu_save_user();
-	error = copyout(curthread->td_md.md_fpu, (void *)fpu, fpu_size);
-	if (error != 0 || !cpu_features.xsave)
-		return (error);
-	/* Who changes x87 or SSE registers there need not know of this word. */
-	present = ((struct fpstate *)curthread->td_md.md_fpu)->xstate_bv | 3;
-	error = copyout(&present, &((struct fpstate *)fpu)->xstate_bv, sizeof(present));
-	return (error != 0 ? error : copyout(&magic2, (void *)(fpu + fpu_size), sizeof(magic2)));
+	if (!cpu_features.xsave)
+		return (copyout(fs, (void *)fpu, FXSAVE_SIZE));
+	fs->xstate_bv |= 3; /* who changes x87 or SSE registers there need not know of it */
+	return (copyout(fs, (void *)fpu, fpu_size + FPU_MAGIC));
 }
 
 static void
@@ -162,17 +159,20 @@ cpu_sendsig(const struct sigaction *sa, const struct siginfo *info, uint64_t mas
 
 /* --- and back --------------------------------------------------------------------------------- */
 
-/* What the software bytes claim is there; else the 512 bytes of FXSAVE are all. */
+/* Fetch the rest of what the software bytes claim is there, if it is; else the 512 bytes of FXSAVE are
+ * all. */
 static bool
-is_extended(const struct fpstate *fs, uint64_t fpu)
+get_extended(struct fpstate *fs, uint64_t fpu)
 {
-	uint32_t magic2;
+	uint8_t *rest = (uint8_t *)fs + FXSAVE_SIZE;
+	uint32_t size = fs->sw.size, magic2;
 
-	return (cpu_features.xsave && fs->sw.magic1 == FP_XSTATE_MAGIC1 &&
-		fs->sw.size >= sizeof(*fs) && fs->sw.size <= fpu_size &&
-		fs->sw.extended_size > fs->sw.size &&
-		copyin((void *)(fpu + fs->sw.size), &magic2, sizeof(magic2)) == 0 &&
-		magic2 == FP_XSTATE_MAGIC2);
+	if (!cpu_features.xsave || fs->sw.magic1 != FP_XSTATE_MAGIC1 || size < sizeof(*fs) ||
+	    size > fpu_size || fs->sw.extended_size <= size ||
+	    copyin((void *)(fpu + FXSAVE_SIZE), rest, size - FXSAVE_SIZE + FPU_MAGIC) != 0)
+		return (false);
+	memcpy(&magic2, (uint8_t *)fs + size, sizeof(magic2));
+	return (magic2 == FP_XSTATE_MAGIC2);
 }
 
 /* All that makes XRSTOR and FXRSTOR fault. */
@@ -190,31 +190,24 @@ is_sane(const struct fpstate *fs)
 static int
 restore_fpu(uint64_t fpu)
 {
-	uint8_t area[XSAVE_MAX] __aligned_to(64);
+	uint8_t area[XSAVE_MAX + FPU_MAGIC] __aligned_to(64);
 	struct fpstate *fs = (struct fpstate *)area;
-	bool extended;
 	int error;
 
 	if (fpu == 0) {
 		fpu_reset_user();
 		return (0);
 	}
-	memset(area + FXSAVE_SIZE, 0, sizeof(*fs) - FXSAVE_SIZE);
 	error = copyin((void *)fpu, area, FXSAVE_SIZE);
 	if (error != 0)
 		return (error);
-	extended = is_extended(fs, fpu);
-	if (extended)
-		error = copyin((void *)(fpu + FXSAVE_SIZE), area + FXSAVE_SIZE,
-			       fs->sw.size - FXSAVE_SIZE);
-	else
-		fs->xstate_bv = 3;
-	if (error == 0 && !is_sane(fs))
-		error = EINVAL;
-	if (error != 0)
-		return (error);
-	if (extended) /* what is not restored is as it is initially */
-		fs->xstate_bv &= fs->sw.features;
+	if (!get_extended(fs, fpu)) {
+		memset(area + FXSAVE_SIZE, 0, sizeof(*fs) - FXSAVE_SIZE);
+		fs->xstate_bv = fs->sw.features = 3;
+	}
+	if (!is_sane(fs))
+		return (EINVAL);
+	fs->xstate_bv &= fs->sw.features; /* what is not restored is as it is initially */
 	fpu_load_user(area);
 	return (0);
 }

@@ -13,7 +13,7 @@
 
 size_t fpu_size = FXSAVE_SIZE; /* (c) */
 uint64_t fpu_features = 3; /* (c) */
-static uint8_t fpu_initial[XSAVE_MAX] __aligned_to(64); /* (c) */
+static uint8_t fpu_initial[XSAVE_MAX + FPU_MAGIC] __aligned_to(64); /* (c) */
 
 static void
 fpu_save(void *area)
@@ -80,11 +80,11 @@ cpu_thread_setup(struct thread *td, void (*fn)(void *), void *arg)
 	uint64_t *sp;
 
 	if (td->td_proc != NULL) {
-		td->td_md.md_fpu_memory = kmalloc(fpu_size + 63, 0);
+		td->td_md.md_fpu_memory = kmalloc(fpu_size + FPU_MAGIC + 63, 0);
 		if (td->td_md.md_fpu_memory == NULL)
 			return (ENOMEM);
 		td->td_md.md_fpu = (void *)roundup2((uint64_t)td->td_md.md_fpu_memory, 64ul);
-		memcpy(td->td_md.md_fpu, fpu_initial, fpu_size);
+		memcpy(td->td_md.md_fpu, fpu_initial, fpu_size + FPU_MAGIC);
 	}
 	td->td_frame = (struct trapframe *)(top - sizeof(struct trapframe));
 	memset(td->td_frame, 0, sizeof(struct trapframe));
@@ -143,7 +143,7 @@ cpu_switch(struct thread *from, struct thread *to)
 int
 cpu_thread_fork(struct thread *td, uint64_t sp, const uint64_t *tls)
 {
-	struct thread_md *from = &curthread->td_md, *md = &td->td_md;
+	struct thread_md *md = &td->td_md;
 
 	if (tls != NULL && *tls >= VM_MAXUSER_ADDRESS)
 		return (EPERM);
@@ -151,10 +151,9 @@ cpu_thread_fork(struct thread *td, uint64_t sp, const uint64_t *tls)
 	td->td_frame->tf_rax = 0;
 	if (sp != 0)
 		td->td_frame->tf_rsp = sp;
-	save_user(from);
-	memcpy(md->md_fpu, from->md_fpu, fpu_size);
-	md->md_fsbase = tls != NULL ? *tls : from->md_fsbase;
-	md->md_gsbase = from->md_gsbase;
+	md->md_fsbase = curthread->td_md.md_fsbase;
+	save_user(md);
+	md->md_fsbase = tls != NULL ? *tls : md->md_fsbase;
 	return (0);
 }
 
