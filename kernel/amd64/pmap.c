@@ -19,7 +19,7 @@
 
 /*
  * Changes to one pmap's entries that other translations may still hold: the range to flush, and
- * page-table pages to free once that is done.
+ * page-table pages that are empty, to free once that is done.
  */
 struct pmap_change {
 	pmap_t pmap;
@@ -80,12 +80,96 @@ change_note(struct pmap_change *c, vm_offset_t va, uint64_t npages)
 	c->hi = MAX(c->hi, va + ptoa(npages));
 }
 
+/* A few tables that were left empty, and so are as new ones are to be: full of zeros, but for the
+ * kernel's half of a top table, which is the same in all. */
+#define KEPT_TABLES 8
+static struct kept {
+	unsigned n; /* (k) that CPU, interrupts off */
+	vm_page_t tables[KEPT_TABLES]; /* (k) */
+	vm_page_t top; /* (a) or NULL */
+} __aligned_to(64) kept[MAXCPU];
+
+/* Not while memory is short. */
+static bool
+may_keep(void)
+{
+	return (vm_cnt.v_free_count >= vm_cnt.v_free_target);
+}
+
 static void
-table_free(vm_page_t m)
+table_end(vm_page_t m)
 {
 	m->flags &= (uint8_t)~PG_TABLE;
 	VM_CNT_DEC(v_pt_pages);
+}
+
+static void
+table_free(vm_page_t m)
+{
+	table_end(m);
 	vm_phys_free(m, 0);
+}
+
+/* Of an empty table; the pmap is locked. */
+static void
+table_keep(vm_page_t m)
+{
+	struct kept *k = &kept[cpu_id()];
+
+	table_end(m);
+	if (k->n < KEPT_TABLES && may_keep())
+		k->tables[k->n++] = m;
+	else
+		vm_phys_free(m, 0);
+}
+
+static void
+top_keep(vm_page_t m)
+{
+	table_end(m);
+	if (may_keep())
+		m = __atomic_exchange_n(&kept[cpu_id()].top, m, __ATOMIC_ACQ_REL);
+	if (m != NULL)
+		vm_phys_free(m, 0);
+}
+
+static vm_page_t
+kept_take(void)
+{
+	struct kept *k = &kept[cpu_id()];
+
+	return (k->n > 0 ? k->tables[--k->n] : NULL);
+}
+
+static vm_page_t
+kept_take_top(void)
+{
+	return (__atomic_exchange_n(&kept[cpu_id()].top, NULL, __ATOMIC_ACQ_REL));
+}
+
+uint64_t
+pmap_stored(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < cpu_count(); i++)
+		n += kept[i].n + (kept[i].top != NULL ? 1 : 0);
+	return (n);
+}
+
+bool
+pmap_drain(void)
+{
+	bool any = false;
+	vm_page_t m;
+
+	spinlock_enter();
+	while ((m = kept_take()) != NULL || (m = kept_take_top()) != NULL) {
+		vm_phys_free(m, 0);
+		any = true;
+	}
+	spinlock_exit();
+	return (any);
 }
 
 /* Flush. */
@@ -102,23 +186,52 @@ change_flush(struct pmap_change *c)
 	c->hi = 0;
 	while ((m = TAILQ_FIRST(&c->free)) != NULL) {
 		TAILQ_REMOVE(&c->free, m, plinks);
-		table_free(m);
+		table_keep(m);
 	}
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
+/* m, if there is a page, is a table from now on. */
 static vm_page_t
-table_alloc(int req)
+table_begin(vm_page_t m)
 {
-	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | req);
-
 	if (m == NULL)
 		return (NULL);
 	m->pindex = 0;
 	m->flags |= PG_TABLE;
 	VM_CNT_INC(v_pt_pages);
 	return (m);
+}
+
+/* One whose contents do not matter. */
+static vm_page_t
+table_alloc(void)
+{
+	return (table_begin(vm_phys_alloc(0, VM_ALLOC_SYSTEM)));
+}
+
+static bool __unused
+is_empty(vm_page_t m)
+{
+	const uint64_t *table = phys_to_dmap(m->phys_addr);
+	uint64_t bits = 0;
+
+	for (uint64_t i = 0; i < NPTE; i++)
+		bits |= table[i];
+	return (bits == 0);
+}
+
+/* An empty one. The pmap is locked. */
+static vm_page_t
+table_alloc_empty(void)
+{
+	vm_page_t m = kept_take();
+
+	if (m == NULL)
+		m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO);
+	KASSERT(m == NULL || is_empty(m), ("a new page table %#lx is not empty", m->phys_addr));
+	return (table_begin(m));
 }
 
 uint64_t *
@@ -157,7 +270,7 @@ table_below(uint64_t *table, uint64_t *e)
 	vm_page_t m;
 
 	if (__predict_false((*e & PG_V) == 0)) {
-		m = table_alloc(VM_ALLOC_ZERO);
+		m = table_alloc_empty();
 		if (m == NULL)
 			return (NULL);
 		table_page(table)->pindex++;
@@ -189,13 +302,11 @@ spare_take(pmap_t pmap)
 	return (m);
 }
 
-/* A wired superpage is no longer that: its spare goes, once translations are flushed. */
+/* A wired superpage is no longer that: its spare, which no CPU has ever seen, goes. */
 static void
 spare_free(struct pmap_change *c)
 {
-	vm_page_t m = spare_take(c->pmap); /* not in the macro, which evaluates it many times */
-
-	TAILQ_INSERT_TAIL(&c->free, m, plinks);
+	table_free(spare_take(c->pmap));
 }
 
 /*
@@ -207,7 +318,7 @@ static bool
 demote(struct pmap_change *c, uint64_t *e, vm_offset_t va)
 {
 	uint64_t old = *e & ~PG_PS, *pt;
-	vm_page_t m = (old & PG_W) != 0 ? spare_take(c->pmap) : table_alloc(0);
+	vm_page_t m = (old & PG_W) != 0 ? spare_take(c->pmap) : table_alloc();
 
 	if (m == NULL)
 		return (false);
@@ -695,7 +806,7 @@ enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uin
 	if ((*e & PG_V) != 0 && (*e & PG_PS) == 0)
 		return (false);
 	if ((new &PG_W) != 0 && ((*e & PG_W) == 0 || !same_page(*e, new))) {
-		spare = table_alloc(0);
+		spare = table_alloc();
 		if (spare == NULL)
 			return (false);
 		TAILQ_INSERT_HEAD(&c->pmap->pm_spares, spare, plinks); /* S5 */
@@ -1231,12 +1342,36 @@ pmap_ts_referenced(vm_page_t m)
 	return (use.referenced);
 }
 
+static void
+copy_page(const void *from, void *to)
+{
+	uint64_t words = PAGE_SIZE / 8;
+
+	if (cpu_features.avx)
+		copy_page_avx(from, to);
+	else
+		__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(words) : : "memory");
+}
+
 /* --- whole address spaces --------------------------------------------------------------------- */
+
+static vm_page_t
+top_alloc(void)
+{
+	vm_page_t m = kept_take_top();
+
+	if (m == NULL) {
+		m = vm_phys_alloc(0, VM_ALLOC_SYSTEM);
+		if (m != NULL) /* the user half of the kernel's own is empty */
+			copy_page(kernel_pmap->pm_pml4, pmap_page_kva(m));
+	}
+	return (table_begin(m));
+}
 
 int
 pmap_pinit(pmap_t pmap)
 {
-	vm_page_t m = table_alloc(VM_ALLOC_ZERO);
+	vm_page_t m = top_alloc();
 
 	if (m == NULL)
 		return (ENOMEM);
@@ -1244,7 +1379,6 @@ pmap_pinit(pmap_t pmap)
 	mtx_init(&pmap->pm_mtx, "pmap", LR_PMAP);
 	LIST_INIT(&pmap->pm_chunks);
 	TAILQ_INIT(&pmap->pm_spares);
-	memcpy(pmap->pm_pml4 + NPTE / 2, kernel_pmap->pm_pml4 + NPTE / 2, PAGE_SIZE / 2);
 	return (0);
 }
 
@@ -1259,7 +1393,7 @@ pmap_release(pmap_t pmap)
 	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && LIST_EMPTY(&pmap->pm_chunks) &&
 		    TAILQ_EMPTY(&pmap->pm_spares),
 		("pmap_release: %lu pages, %lu tables left", pmap->pm_resident, m->pindex));
-	table_free(m);
+	top_keep(m);
 	pmap->pm_pml4 = NULL;
 }
 
@@ -1281,17 +1415,6 @@ pmap_zero_page(vm_page_t m)
 		zero_page_avx(p);
 	else
 		__asm__ volatile("rep stosq" : "+D"(p), "+c"(words) : "a"(0ul) : "memory");
-}
-
-static void
-copy_page(const void *from, void *to)
-{
-	uint64_t words = PAGE_SIZE / 8;
-
-	if (cpu_features.avx)
-		copy_page_avx(from, to);
-	else
-		__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(words) : : "memory");
 }
 
 /* A device's page is not in the direct map: it is seen through a window, with its own attribute

@@ -66,6 +66,9 @@ void pmap_remove_write(vm_page_t m);
 bool pmap_page_is_mapped(vm_page_t m);
 /* True when the page was written by some entry that is there. */
 bool pmap_is_modified(vm_page_t m);
+/* Empty page tables in store. drain: give back this CPU's; true if there were any. */
+uint64_t pmap_stored(void);
+bool pmap_drain(void);
 /* Was the page used by some entry since this was last asked? By and large: a TLB may hide a use. */
 bool pmap_ts_referenced(vm_page_t m);
 

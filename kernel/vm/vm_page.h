@@ -95,7 +95,7 @@ vm_page_t vm_pgcache_alloc(void);
 bool vm_pgcache_free(vm_page_t m);
 /* All back to vm_phys, which has none; true if there was one. */
 bool vm_pgcache_drain(void);
-/* Free pages, in blocks (vm_cnt.v_free_count is given) and at hand. */
+/* Free pages: in blocks (vm_cnt.v_free_count is given), at hand, and the pmap's in store. */
 uint64_t vm_free_count(const uint64_t *blocks);
 #define VM_FREE_COUNT() vm_free_count(&vm_cnt.v_free_count)
 

@@ -86,7 +86,7 @@ vm_pgcache_free(vm_page_t m)
 bool
 vm_pgcache_drain(void)
 {
-	bool any = false;
+	bool any = pmap_drain();
 
 	for (unsigned i = 0; i < cpu_count(); i++) {
 		mtx_lock(&caches[i].pc_mtx);
@@ -100,7 +100,7 @@ vm_pgcache_drain(void)
 uint64_t
 vm_free_count(const uint64_t *blocks)
 {
-	uint64_t n = *blocks;
+	uint64_t n = *blocks + pmap_stored();
 
 	for (unsigned i = 0; i < cpu_count(); i++)
 		n += caches[i].pc_count;

@@ -65,6 +65,18 @@ pmap_pinit(pmap_t pmap)
 	T_FAIL("too many pmaps");
 }
 
+uint64_t
+pmap_stored(void)
+{
+	return (0);
+}
+
+bool
+pmap_drain(void)
+{
+	return (false);
+}
+
 void
 pmap_release(pmap_t pmap)
 {

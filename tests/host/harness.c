@@ -70,6 +70,7 @@ same(const char *name, uint64_t before, uint64_t after)
 static void
 check_restored(const struct snapshot *s)
 {
+	pmap_drain();
 	if (fake_threads_left() != 0)
 		T_FAIL("%d threads have not ended", fake_threads_left());
 	if (fake_locks_held(curthread) != 0)
