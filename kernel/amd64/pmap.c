@@ -722,21 +722,24 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 	  uint64_t bits)
 {
 	uint64_t new = m->phys_addr | bits;
-	vm_pindex_t fresh = 0;
+	vm_pindex_t old = 0, fresh;
 	bool managed = (bits & PG_MANAGED) != 0;
 
 	/* For all; what it is not needed for goes back. */
 	if (managed && !((m->flags & PG_BLOCK) != 0 ? pv_insert(c->pmap, va, m, n)
 						    : pv_add(c->pmap, &m->md.pv_head, va, n)))
 		return (false);
-	for (vm_pindex_t i = 0; i < n; i++, new += PAGE_SIZE) {
-		if (__predict_false(pte[i] != 0) && entry_update(c, &pte[i], va + ptoa(i), new, 0))
-			continue;
-		pte[i] = new;
-		fresh++;
+#pragma GCC unroll 4
+	for (uint64_t *e = pte; e < pte + n; e++, new += PAGE_SIZE) {
+		if (__predict_false(*e != 0) &&
+		    entry_update(c, e, va + ptoa((uint64_t)(e - pte)), new, 0))
+			old++;
+		else
+			*e = new;
 	}
-	if (managed && fresh < n)
-		pv_remove(c->pmap, va, m, n - fresh);
+	fresh = n - old;
+	if (managed && old > 0)
+		pv_remove(c->pmap, va, m, old);
 	c->table->pindex += fresh;
 	c->pmap->pm_resident += fresh;
 	VM_CNT_ADD(v_pte_writes, fresh);
