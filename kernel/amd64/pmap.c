@@ -82,7 +82,8 @@ change_note(struct pmap_change *c, vm_offset_t va, uint64_t npages)
 
 /* A few tables that were left empty, and so are as new ones are to be: full of zeros, but for the
  * kernel's half of a top table, which is the same in all. */
-#define KEPT_TABLES 8
+#define KEPT_ORDER  3
+#define KEPT_TABLES (1u << KEPT_ORDER)
 static struct kept {
 	unsigned n; /* (k) that CPU, interrupts off */
 	vm_page_t tables[KEPT_TABLES]; /* (k) */
@@ -139,6 +140,20 @@ kept_take(void)
 	struct kept *k = &kept[cpu_id()];
 
 	return (k->n > 0 ? k->tables[--k->n] : NULL);
+}
+
+/* As many at once, which lie side by side: one here and one there among the pages of programs, they
+ * would keep those from ever being a large block again. */
+static void
+kept_fill(void)
+{
+	struct kept *k = &kept[cpu_id()];
+	vm_page_t m =
+	    may_keep() ? vm_phys_alloc(KEPT_ORDER, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO) : NULL;
+
+	if (m != NULL)
+		for (unsigned i = KEPT_TABLES; i > 0; i--)
+			k->tables[k->n++] = m + (i - 1);
 }
 
 static vm_page_t
@@ -228,6 +243,10 @@ table_alloc_empty(void)
 {
 	vm_page_t m = kept_take();
 
+	if (m == NULL) {
+		kept_fill();
+		m = kept_take();
+	}
 	if (m == NULL)
 		m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO);
 	KASSERT(m == NULL || is_empty(m), ("a new page table %#lx is not empty", m->phys_addr));

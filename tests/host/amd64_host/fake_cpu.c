@@ -110,7 +110,10 @@ pmap_kremove(uint64_t va, uint64_t len)
 uint64_t
 memory_leave(uint64_t pages)
 {
-	uint64_t hidden = vm_cnt.v_free_count - MIN(pages, vm_cnt.v_free_count);
+	uint64_t hidden;
+
+	pmap_drain(); /* what is in store is free, too */
+	hidden = vm_cnt.v_free_count - MIN(pages, vm_cnt.v_free_count);
 
 	vm_cnt.v_free_count -= hidden;
 	return (hidden);
