@@ -519,6 +519,37 @@ test_refused_protect_does_not_split(void)
 	teardown();
 }
 
+/* Page by page from the front: the border between what is done and what is not moves, which takes
+ * no memory. */
+static void
+test_protect_moves_a_border(void)
+{
+	vm_object_t object = vm_object_allocate(OBJT_ANON, 8);
+	struct vm_map_req req = {.object = object, .prot = VM_PROT_READ, .max_prot = VM_PROT_ALL};
+	uint64_t calls;
+
+	setup();
+	T_EQ(vm_map_insert(&map, BASE, ptoa(8), &req), KERN_SUCCESS);
+	T_EQ(vm_map_protect(&map, BASE, BASE + ptoa(1), VM_PROT_RW), KERN_SUCCESS);
+	calls = fake_kmem_calls;
+	for (int i = 1; i < 7; i++) {
+		T_EQ(vm_map_protect(&map, BASE + ptoa(i), BASE + ptoa(i + 1), VM_PROT_RW),
+		     KERN_SUCCESS);
+		T_EQ(map.nentries, 2);
+		T_EQ(map.header.next->end, BASE + ptoa(i + 1));
+		T_EQ(map.header.prev->start, BASE + ptoa(i + 1));
+		T_EQ(map.header.prev->offset, ptoa(i + 1));
+		T_EQ(map.header.prev->protection, VM_PROT_READ);
+		check_map(&map);
+	}
+	T_EQ(fake_kmem_calls, calls);
+	T_EQ(object->ref_count, 2);
+	T_EQ(vm_map_protect(&map, BASE + ptoa(7), BASE + ptoa(8), VM_PROT_RW), KERN_SUCCESS);
+	T_EQ(map.nentries, 1);
+	T_EQ(object->ref_count, 1);
+	teardown();
+}
+
 /* --- merging ---------------------------------------------------------------------------------- */
 
 static void
@@ -1056,6 +1087,7 @@ static const struct host_test tests[] = {
     TEST(test_fixed_out_of_bounds_unmaps_nothing),
     TEST(test_protect_of_a_hole),
     TEST(test_refused_protect_does_not_split),
+    TEST(test_protect_moves_a_border),
     TEST(test_merge_of_compatible_neighbours),
     TEST(test_no_merge_of_unlike_neighbours),
     TEST(test_merge_of_object_mappings_needs_the_next_offset),
