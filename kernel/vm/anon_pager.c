@@ -1,7 +1,6 @@
 /*
  * The anonymous pager: memory that nothing stands behind. An absent page was never written, and the
- * fault handler fills it with zeros itself. A swap pager would answer haspage, getpages and
- * putpages here.
+ * fault handler fills it with zeros itself.
  */
 #include "vm/vm_pager.h"
 

@@ -186,12 +186,6 @@ dev_pager_getpages(vm_object_t object, vm_page_t *m, int fault_type)
 	return (ops->cdev_pg_fault(object, ptoa((*m)->pindex), fault_type, m));
 }
 
-static bool
-dev_pager_haspage(vm_object_t object, vm_pindex_t pindex)
-{
-	return (pindex < object->size);
-}
-
 static int
 dev_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_prot_t max_prot,
 		   vm_pindex_t *first, vm_pindex_t *last)
@@ -230,6 +224,5 @@ const struct pagerops device_pager_ops = {
     .pgo_name = "device",
     .pgo_dealloc = dev_pager_dealloc,
     .pgo_getpages = dev_pager_getpages,
-    .pgo_haspage = dev_pager_haspage,
     .pgo_populate = dev_pager_populate,
 };

@@ -52,15 +52,8 @@ phys_pager_getpages(vm_object_t object __attribute__((unused)), vm_page_t *m,
 	return (VM_PAGER_OK);
 }
 
-static bool
-phys_pager_haspage(vm_object_t object, vm_pindex_t pindex)
-{
-	return (pindex < object->size);
-}
-
 const struct pagerops phys_pager_ops = {
     .pgo_name = "phys",
     .pgo_getpages = phys_pager_getpages,
-    .pgo_haspage = phys_pager_haspage,
     .pgo_populate = phys_pager_populate,
 };

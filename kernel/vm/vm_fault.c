@@ -362,7 +362,7 @@ vm_fault_search(struct faultstate *fs)
 			return (FAULT_CONTINUE);
 		if (fs->m != NULL) /* not valid: its pager's mistake */
 			return (fault_fail(fs, KERN_FAILURE));
-		if (vm_pager_has_page(fs->object, fs->pindex) || fs->object->type != OBJT_ANON)
+		if (fs->object->type != OBJT_ANON)
 			return (vm_fault_getpages(fs));
 		if (fs->object->backing_object == NULL)
 			return (fault_zero_fill(fs));

@@ -33,8 +33,6 @@ struct pagerops {
 	/* A page that is not dirty may be dropped: it can be made again, the same
 	 * (vm_pageout.c). */
 	bool pgo_clean;
-	/* Might getpages find a page here? NULL means never. No I/O. */
-	bool (*pgo_haspage)(vm_object_t object, vm_pindex_t pindex);
 	/* docs/populate.md; NULL when the type has none. */
 	int (*pgo_populate)(vm_object_t object, vm_pindex_t pidx, int fault_type,
 			    vm_prot_t max_prot, vm_pindex_t *first, vm_pindex_t *last);
@@ -45,13 +43,6 @@ extern const struct pagerops anon_pager_ops, vnode_pager_ops, device_pager_ops, 
 /* Who to name in a message: the driver, or the pager. */
 const char *vm_pager_name(vm_object_t object);
 int vm_pager_get_page(vm_object_t object, vm_page_t *m, int fault_type);
-static inline bool
-vm_pager_has_page(vm_object_t object, vm_pindex_t pindex)
-{
-	const struct pagerops *ops = pagertab[object->type];
-
-	return (ops->pgo_haspage != NULL && ops->pgo_haspage(object, pindex));
-}
 /*
  * Call the pager's populate, having asserted P5; on return asserts P20 (and P8, P9: no page of
  * the hint left busy). Same arguments and answer as pgo_populate.

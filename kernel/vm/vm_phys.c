@@ -16,7 +16,7 @@
 
 #define VM_PHYSSEG_MAX 64 /* ranges of RAM; more are not used, vm_phys_add_seg says so */
 
-/* Locks: (c) constant after boot  (l) fict_list is changed and walked under free_mtx */
+/* Locks: (c) constant after boot  (l) seg_list, of all, is changed and walked under free_mtx */
 struct vm_phys_seg {
 	vm_paddr_t start, end; /* (c) */
 	struct vm_page *pages; /* (c) of start */
@@ -27,7 +27,7 @@ static struct mtx free_mtx = MTX_INITIALIZER("free pages", LR_PHYS);
 static struct pglist free_list[VM_NFREEORDER];
 static struct vm_phys_seg phys_segs[VM_PHYSSEG_MAX + 1]; /* one more, empty, ends them */
 static int phys_nsegs;
-static LIST_HEAD(, vm_phys_seg) fict_list = LIST_HEAD_INITIALIZER(fict_list);
+static LIST_HEAD(, vm_phys_seg) seg_list = LIST_HEAD_INITIALIZER(seg_list);
 struct vm_counters vm_cnt;
 
 static bool
@@ -69,6 +69,7 @@ vm_phys_add_seg(vm_paddr_t start, vm_paddr_t end, struct vm_page *pages)
 		vm_pgcache_init();
 	}
 	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
+	LIST_INSERT_HEAD(&seg_list, seg, link);
 	phys_nsegs++;
 	for (vm_paddr_t pa = start; pa < end; pa += PAGE_SIZE)
 		vm_page_init(&pages[atop(pa - start)], pa, PG_RESERVED, VM_MEMATTR_WRITE_BACK);
@@ -297,7 +298,7 @@ vm_phys_find(vm_paddr_t pa, struct vm_phys_range *range)
 	}
 	*range = (struct vm_phys_range){0};
 	mtx_lock(&free_mtx);
-	LIST_FOREACH (seg, &fict_list, link)
+	LIST_FOREACH (seg, &seg_list, link)
 		if (seg_contains(seg, pa))
 			*range =
 			    (struct vm_phys_range){seg->start, seg->end - seg->start, seg->pages};
@@ -344,10 +345,7 @@ range_taken(vm_paddr_t start, vm_paddr_t end)
 {
 	struct vm_phys_seg *seg;
 
-	for (int i = 0; i < phys_nsegs; i++)
-		if (start < phys_segs[i].end && end > phys_segs[i].start)
-			return (true);
-	LIST_FOREACH (seg, &fict_list, link)
+	LIST_FOREACH (seg, &seg_list, link)
 		if (start < seg->end && end > seg->start)
 			return (true);
 	return (false);
@@ -359,11 +357,8 @@ vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr)
 	struct vm_phys_seg *seg;
 	bool ok = true;
 
-	for (int i = 0; i < phys_nsegs; i++)
-		if (start < phys_segs[i].end && end > phys_segs[i].start)
-			ok &= memattr == VM_MEMATTR_WRITE_BACK;
 	mtx_lock(&free_mtx);
-	LIST_FOREACH (seg, &fict_list, link)
+	LIST_FOREACH (seg, &seg_list, link)
 		if (start < seg->end && end > seg->start)
 			ok &= memattr == seg->pages[0].memattr;
 	mtx_unlock(&free_mtx);
@@ -410,7 +405,7 @@ vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t mema
 	mtx_lock(&free_mtx);
 	taken = range_taken(start, end);
 	if (!taken) {
-		LIST_INSERT_HEAD(&fict_list, seg, link);
+		LIST_INSERT_HEAD(&seg_list, seg, link);
 		vm_cnt.v_fictitious += atop(end - start);
 	}
 	mtx_unlock(&free_mtx);
@@ -428,7 +423,7 @@ vm_phys_fictitious_unreg_range(vm_paddr_t start, vm_paddr_t end)
 	struct vm_phys_seg *seg;
 
 	mtx_lock(&free_mtx);
-	LIST_FOREACH (seg, &fict_list, link)
+	LIST_FOREACH (seg, &seg_list, link)
 		if (seg->start == start && seg->end == end)
 			break;
 	KASSERT(seg != NULL, ("no fictitious range [%#lx, %#lx)", start, end));

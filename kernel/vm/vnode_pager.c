@@ -24,12 +24,6 @@ vnode_pager_allocate(void *handle, vm_pindex_t size, int (*getpage)(void *handle
 	return (object);
 }
 
-static bool
-vnode_pager_haspage(vm_object_t object, vm_pindex_t pindex)
-{
-	return (pindex < object->size);
-}
-
 static int
 vnode_pager_getpages(vm_object_t object, vm_page_t *m, int fault_type __attribute__((unused)))
 {
@@ -100,6 +94,5 @@ const struct pagerops vnode_pager_ops = {
     .pgo_name = "vnode",
     .pgo_clean = true,
     .pgo_getpages = vnode_pager_getpages,
-    .pgo_haspage = vnode_pager_haspage,
     .pgo_populate = vnode_pager_populate,
 };

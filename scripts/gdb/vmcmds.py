@@ -154,12 +154,9 @@ def page_state(m: gdb.Value) -> str:
 
 
 def segments() -> Iterator[gdb.Value]:
-    """The ranges of frames that have pages: RAM's, then those that drivers registered."""
-    file = "'kernel/vm/vm_phys.c'::"
-    segs = kmem.evaluate(file + "phys_segs")
-    for i in range(number(kmem.evaluate(file + "phys_nsegs"))):
-        yield segs[i]
-    for seg in kmem.lists(kmem.evaluate(file + "fict_list"), "link", "fictitious ranges"):
+    """The ranges of frames that have pages: RAM's, and those that drivers registered."""
+    segs = kmem.evaluate("'kernel/vm/vm_phys.c'::seg_list")
+    for seg in kmem.lists(segs, "link", "ranges of frames"):
         yield seg.dereference()
 
 
