@@ -102,6 +102,9 @@ trace_setup(void)
 	machine_trace(pa);
 }
 
+/* Among the kernel's constants, which nobody can write to. */
+static const uint8_t zero_page[PAGE_SIZE] __aligned_to(PAGE_SIZE);
+
 void
 amd64_mem_init(void)
 {
@@ -126,6 +129,7 @@ amd64_mem_init(void)
 	}
 	if (left < MEMORY_MIN)
 		too_little_memory();
+	vm_page_set_zero(PHYS_TO_VM_PAGE((uint64_t)zero_page - KERNBASE));
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */

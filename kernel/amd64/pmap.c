@@ -452,12 +452,12 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 	VM_CNT_ADD(v_pte_writes, n);
 	c->table->pindex -= n;
 	pages = n * entry_pages(level);
-	c->pmap->pm_resident -= pages;
 	change_note(c, va, pages);
 	if (level > 0 && (taken & PG_W) != 0)
 		spare_free(c);
 	if (m == NULL)
 		return (n);
+	c->pmap->pm_resident -= pages;
 	if ((taken & PG_D) != 0)
 		pages_dirty(m, pages);
 	pv_remove_of(c, va, m, pages);
@@ -720,6 +720,7 @@ entry_update(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t new, i
 
 	if (!same_page(old, new)) {
 		remove_run(c, e, va, 1, level);
+		change_flush(c); /* nobody may write to the new one while another reads the old */
 		return (false);
 	}
 	new |= old &(PG_W | PG_A | PG_D);
@@ -760,7 +761,7 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 	if (managed && old > 0)
 		pv_remove(c->pmap, va, m, old);
 	c->table->pindex += fresh;
-	c->pmap->pm_resident += fresh;
+	c->pmap->pm_resident += managed ? fresh : 0;
 	VM_CNT_ADD(v_pte_writes, fresh);
 	return (true);
 }
@@ -842,7 +843,7 @@ enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uin
 	}
 	*e = new;
 	c->table->pindex++;
-	c->pmap->pm_resident += VM_SUPERPAGE_PAGES;
+	c->pmap->pm_resident += (bits & PG_MANAGED) != 0 ? VM_SUPERPAGE_PAGES : 0;
 	VM_CNT_INC(v_pte_writes);
 	VM_CNT_INC(v_superpages);
 	return (true);
@@ -871,7 +872,7 @@ enter_supers(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, vm
 	}
 	n = (vm_pindex_t)(e - first);
 	c->table->pindex += n;
-	c->pmap->pm_resident += n * VM_SUPERPAGE_PAGES;
+	c->pmap->pm_resident += (bits & PG_MANAGED) != 0 ? n * VM_SUPERPAGE_PAGES : 0;
 	VM_CNT_ADD(v_pte_writes, n);
 	VM_CNT_ADD(v_superpages, n);
 	return (n * VM_SUPERPAGE_PAGES);
@@ -905,28 +906,29 @@ enter_below(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va,
 	return (enter_pages(c, &pt[PTE_INDEX(va, 0)], va, m, n, bits));
 }
 
-/* The small entry of va, and its table; NULL when there is none: no table, or a superpage. A table
- * stays where it is until it is empty, so the last one is remembered. */
+/* The small entry of va, and its table's page; NULL when there is none: no table, or a superpage. A
+ * table stays where it is until it is empty, so the last one is remembered. */
 static inline uint64_t *
-small_entry(pmap_t pmap, vm_offset_t va, uint64_t **table)
+small_entry(pmap_t pmap, vm_offset_t va, vm_page_t *tpage)
 {
-	uint64_t e;
+	uint64_t *table = pmap->pm_hint, e;
 
 	mtx_assert_owned(&pmap->pm_mtx);
-	*table = pmap->pm_hint;
-	if (*table != NULL && pmap->pm_hint_index == va / SUPERPAGE_SIZE)
-		return (&(*table)[PTE_INDEX(va, 0)]);
-	*table = pmap->pm_pml4;
+	*tpage = pmap->pm_hint_page;
+	if (table != NULL && pmap->pm_hint_index == va / SUPERPAGE_SIZE)
+		return (&table[PTE_INDEX(va, 0)]);
+	table = pmap->pm_pml4;
 #pragma GCC unroll 3
 	for (int level = TOP_LEVEL; level > 0; level--) {
-		e = (*table)[PTE_INDEX(va, level)];
+		e = table[PTE_INDEX(va, level)];
 		if ((e & (PG_V | PG_PS)) != PG_V)
 			return (NULL);
-		*table = pte_table(e);
+		table = pte_table(e);
 	}
-	pmap->pm_hint = *table;
+	pmap->pm_hint = table;
+	pmap->pm_hint_page = *tpage = table_page(table);
 	pmap->pm_hint_index = va / SUPERPAGE_SIZE;
-	return (&(*table)[PTE_INDEX(va, 0)]);
+	return (&table[PTE_INDEX(va, 0)]);
 }
 
 /*
@@ -949,47 +951,66 @@ gain_simple(uint64_t *e, uint64_t new)
 	return (true);
 }
 
-/* Copy-on-write: the entry of one RAM page becomes another's, at one go. False: it is not that, or
- * there is no memory. */
+/* m, which is of no block, comes to be mapped at va. False: no memory. */
+static inline bool
+page_mapped(pmap_t pmap, vm_offset_t va, vm_page_t m)
+{
+	if ((m->flags & PG_UNMANAGED) != 0)
+		return (true);
+	if (!pv_add(pmap, &m->md.pv_head, va, 1))
+		return (false);
+	pmap->pm_resident++;
+	return (true);
+}
+
+/*
+ * Copy-on-write, or the first write to what was read as zeros: the entry of one page becomes
+ * another's. It is empty until every CPU has forgotten the old one: nobody may write to the new page
+ * while somebody reads the old. False: it is of a block, or there is no memory.
+ */
 static bool __attribute__((noinline))
 replace_simple(pmap_t pmap, uint64_t *e, vm_offset_t va, vm_page_t m, uint64_t new)
 {
 	vm_page_t was = (*e & PG_MANAGED) != 0 ? PHYS_TO_VM_PAGE(*e & PG_FRAME) : NULL;
 	uint64_t old;
 
-	if (was == NULL || (was->flags & PG_BLOCK) != 0 || !pv_add(pmap, &m->md.pv_head, va, 1))
+	if ((was != NULL && (was->flags & PG_BLOCK) != 0) || !page_mapped(pmap, va, m))
 		return (false);
-	old = entry_swap(e, new);
-	VM_CNT_INC(v_pte_writes);
+	old = entry_swap(e, 0);
 	tlb_shootdown_page(pmap, va);
+	*e = new;
+	VM_CNT_ADD(v_pte_writes, 2);
+	if (was == NULL)
+		return (true);
 	if ((old & PG_D) != 0)
 		vm_page_dirty(was);
 	pv_remove(pmap, va, was, 1);
+	pmap->pm_resident--;
 	return (true);
 }
 
 /*
- * What most faults want, without ado: one RAM page, into a slot of a table that is there; the slot
- * is empty, or a RAM page's. False: it is not that, or there is no memory.
+ * What most faults want, without ado: one page, of no block, into a slot of a table that is there;
+ * the slot is empty, or that of such a page. False: it is not that, or there is no memory.
  */
 static inline bool
 enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 {
-	uint64_t *table, *e, new = m->phys_addr | bits;
+	uint64_t *e, new = m->phys_addr | bits;
+	vm_page_t tpage;
 
-	if ((m->flags & (PG_BLOCK | PG_UNMANAGED)) != 0)
+	if ((m->flags & PG_BLOCK) != 0)
 		return (false);
-	e = small_entry(pmap, va, &table);
+	e = small_entry(pmap, va, &tpage);
 	if (e == NULL)
 		return (false);
 	if (*e != 0)
 		return (same_page(*e, new) ? gain_simple(e, new)
 					   : replace_simple(pmap, e, va, m, new));
-	if (!pv_add(pmap, &m->md.pv_head, va, 1))
+	if (!page_mapped(pmap, va, m))
 		return (false);
 	*e = new;
-	table_page(table)->pindex++;
-	pmap->pm_resident++;
+	tpage->pindex++;
 	VM_CNT_INC(v_pte_writes);
 	return (true);
 }
@@ -999,13 +1020,12 @@ enter_simple(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t bits)
 static inline bool
 remove_simple(pmap_t pmap, vm_offset_t va)
 {
-	uint64_t *table, *e = small_entry(pmap, va, &table), old;
 	vm_page_t m, tpage;
+	uint64_t *e = small_entry(pmap, va, &tpage), old;
 
 	if (e == NULL || (*e & PG_MANAGED) == 0)
 		return (e != NULL && *e == 0);
 	m = PHYS_TO_VM_PAGE(*e & PG_FRAME);
-	tpage = table_page(table);
 	if ((m->flags & PG_BLOCK) != 0 || tpage->pindex == 1)
 		return (false);
 	old = entry_swap(e, 0);
@@ -1189,6 +1209,8 @@ pmap_usage(pmap_t pmap, vm_offset_t sva, vm_offset_t eva)
 		 *	n = 0;
 		 */
 		/* LAB(1) end */
+		if (n > 0 && (*e & PG_MANAGED) == 0) /* nobody's, or the page of zeros */
+			n = 0;
 		u.resident += n;
 		u.super += level > 0 ? n : 0;
 		u.dirty += n > 0 && (*e & PG_D) != 0 ? n : 0;

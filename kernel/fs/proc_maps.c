@@ -268,6 +268,8 @@ pagemap_entry(struct vmspace *vm, vm_offset_t va)
 	if (pa == 0)
 		return (0);
 	m = PHYS_TO_VM_PAGE(pa);
+	if (m == vm_zero_page)
+		return (flags | atop(pa));
 	/* A glance at whose page it is: it may be another's by now, as what is told may be. */
 	if ((e->eflags & MAP_ENTRY_SHARED) != 0 || m == NULL || m->object == NULL ||
 	    m->object->type != OBJT_ANON)

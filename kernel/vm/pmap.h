@@ -48,7 +48,7 @@ void pmap_move(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_offset_t dva);
 void pmap_protect(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, vm_prot_t prot);
 /* Clear the wired mark of the entries in [sva, eva). */
 void pmap_unwire(pmap_t pmap, vm_offset_t sva, vm_offset_t eva);
-/* How much of [sva, eva) is mapped, in pages. */
+/* How much of [sva, eva) maps managed pages, in pages. */
 struct pmap_usage {
 	uint64_t resident, super, dirty, referenced; /* super: by entries of superpages */
 };

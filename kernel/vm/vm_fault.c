@@ -4,7 +4,8 @@
  *               vm_fault_lookup        which entry, which object, is the access allowed?
  *                      │
  *               vm_fault_soft ───────▶ the page is resident in the first object: enter it, and of
- *                      │                  a file's its neighbours, done
+ *                      │                  a file's its neighbours; or nobody wrote what is read:
+ *                      │                  enter the page of zeros that all share; done
  *                      │ no
  *               vm_fault_populate ───▶ the pager installs a whole range at once, or is told of the
  *                      │ it does not      first write to one that it tracks (W1): enter it, done
@@ -217,6 +218,21 @@ fault_enter_resident(struct faultstate *fs, vm_prot_t prot)
 }
 
 /*
+ * Is it private memory that is read, and that nobody has written? fs->m: vm_zero_page, until a write
+ * makes a page. fs->object: the last of the chain.
+ */
+static bool
+fault_zeros(struct faultstate *fs)
+{
+	if ((fs->fault_type & VM_PROT_WRITE) != 0 || fs->wire || fs->at.wired ||
+	    (fs->object->flags & OBJ_PRIVATE) == 0 || fs->object->backing_object != NULL)
+		return (false);
+	fs->m = vm_zero_page;
+	TRACE(TR_STAGE, TRS_ZERO, (uint64_t)fs->object, fs->pindex);
+	return (true);
+}
+
+/*
  * Nobody can busy a page without the object's write lock, so an unbusied page stays as it is while
  * we hold the read lock. A write that a pager wants to be told of (W1) is not ours to resolve.
  */
@@ -224,6 +240,8 @@ static enum fault_result
 vm_fault_soft(struct faultstate *fs)
 {
 	fs->m = vm_page_lookup(fs->object, fs->pindex);
+	if (fs->m == NULL)
+		fault_zeros(fs);
 	/* LAB(4): a page that can be mapped as it is, is, with all rights that the entry gives, and
 	 * counted: done. Else the stages to come, which want the object write-locked. */
 	if (!fault_usable(fs->m) || fault_write_notify(fs)) {
@@ -365,7 +383,7 @@ vm_fault_search(struct faultstate *fs)
 		if (fs->object->type != OBJT_ANON)
 			return (vm_fault_getpages(fs));
 		if (fs->object->backing_object == NULL)
-			return (fault_zero_fill(fs));
+			return (fault_zeros(fs) ? FAULT_CONTINUE : fault_zero_fill(fs));
 	}
 }
 

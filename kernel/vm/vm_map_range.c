@@ -105,7 +105,8 @@ vm_map_mincore(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *reside
 		if ((object = e->object) != NULL) {
 			pindex = atop(e->offset + (va - e->start));
 			object = vm_object_walk(object, &pindex, &m);
-			*resident = m != NULL && vm_page_unit(m)->valid;
+			*resident =
+			    m != NULL ? vm_page_unit(m)->valid : pmap_extract(map->pmap, va) != 0;
 			VM_OBJECT_UNLOCK(object);
 		}
 		resident++;

@@ -265,7 +265,7 @@ vm_object_shadow(vm_object_t *objectp, vm_ooffset_t *offset, vm_size_t length)
 	result = vm_object_allocate(OBJT_ANON, atop(length));
 	if (result == NULL)
 		return (false);
-	result->flags |= OBJ_ONEMAPPING;
+	result->flags |= OBJ_ONEMAPPING | OBJ_PRIVATE;
 	if (source != NULL)
 		object_set_backing(result, source, *offset);
 	*objectp = result;

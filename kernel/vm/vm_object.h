@@ -54,6 +54,7 @@ struct vm_object {
 #define OBJ_DEAD         0x0002 /* on its way out */
 #define OBJ_ONEMAPPING   0x0004 /* each page is mapped at most once: anonymous, no fork shares it */
 #define OBJ_WRITE_NOTIFY 0x0008 /* set by the pager before it tracks pages (W1) */
+#define OBJ_PRIVATE      0x0080 /* anonymous, of private mappings: who writes has it alone */
 #define OBJ_END_LATER    0x0010 /* with OBJ_DEAD: whoever let go of it last may hold locks (R4) */
 #define OBJ_PIPWNT       0x0040 /* somebody waits in vm_object_pip_wait */
 #define OBJ_AROUND       0x0020 /* populate is asked on a read of a resident page, too (O1) */

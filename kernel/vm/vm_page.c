@@ -15,6 +15,16 @@
 static struct mtx busy_mtx = MTX_INITIALIZER("busy pages", LR_LEAF);
 static struct mtx wait_mtx = MTX_INITIALIZER("free page wait", LR_LEAF);
 
+vm_page_t vm_zero_page;
+
+void
+vm_page_set_zero(vm_page_t m)
+{
+	m->flags |= PG_UNMANAGED;
+	m->valid = m->tracked = true;
+	vm_zero_page = m;
+}
+
 vm_page_t
 vm_page_alloc(vm_object_t object, vm_pindex_t pindex, int req)
 {

@@ -141,6 +141,11 @@ vm_page_t vm_phys_fictitious_to_vm_page(vm_paddr_t pa);
 bool vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr);
 /* Fill in what is constant of the zeroed *m. */
 void vm_page_init(vm_page_t m, vm_paddr_t pa, uint8_t flags, vm_memattr_t memattr);
+/* A page of zeros for all reads of private memory that nobody has written. It stands in no object,
+ * nobody keeps track of who maps it, and as it is tracked, none does so writable. (c) */
+extern vm_page_t vm_zero_page;
+/* At boot: it is to be m, a reserved page. */
+void vm_page_set_zero(vm_page_t m);
 
 /* --- vm_fake.c: pages made for one index ----------------------------------------------------- */
 

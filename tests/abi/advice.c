@@ -190,3 +190,90 @@ FAMILY(rlimits)
 	CHECK("dupfd past it", fcntl, 1, F_DUPFD, 20);
 	CHECK("dupfd at the last", fcntl, 1, F_DUPFD, 19);
 }
+
+/* What smaps says of the n pages at p: their Rss, kB. */
+static long
+resident_kb(const char *p, unsigned long n)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	unsigned long start = 0, end;
+	char line[512];
+	long kb, sum = 0;
+
+	while (fgets(line, sizeof(line), file) != NULL) {
+		sscanf(line, "%lx-%lx ", &start, &end);
+		if (sscanf(line, "Rss: %ld", &kb) == 1 && start - (unsigned long)p < n * PAGE)
+			sum += kb;
+	}
+	fclose(file);
+	return (sum);
+}
+
+/* The 8 pages at p: what is resident; which are there by mincore; and by pagemap: absent, a file's, or
+ * anonymous. */
+static void
+zeros_look(const char *when, char *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	unsigned char core[8];
+	char cores[9] = "", map[9] = "";
+	unsigned long words[8];
+
+	if (mincore(p, 8 * PAGE, core) != 0 ||
+	    pread(fd, words, sizeof(words), (off_t)((unsigned long)p / PAGE * 8)) != sizeof(words))
+		say(when, "failed");
+	close(fd);
+	for (int i = 0; i < 8; i++) {
+		cores[i] = (char)('0' + (core[i] & 1));
+		map[i] = words[i] >> 63 == 0 ? '-' : (words[i] >> 61 & 1) != 0 ? 'f' : 'a';
+	}
+	say(when, "%ld kB, %s, %s", resident_kb(p, 8), cores, map);
+}
+
+static void
+zeros_child(void *arg)
+{
+	char *p = arg;
+	int sum = 0;
+
+	for (int i = 0; i < 8; i++)
+		sum += p[i * PAGE];
+	p[6 * PAGE] = 7;
+	_exit(sum);
+}
+
+/* Memory that was read and never written: a page of zeros that all share. */
+FAMILY(zeros)
+{
+	char *all = mmap(NULL, 10 * PAGE, PROT_NONE, ANON, -1, 0), *p = all + PAGE, got[16];
+	struct iovec local = {got, sizeof(got)}, remote = {p + 7 * PAGE, sizeof(got)};
+	volatile int sum = 0;
+
+	mprotect(p, 8 * PAGE, RW);
+	madvise(p, 8 * PAGE, MADV_NOHUGEPAGE);
+	zeros_look("untouched", p);
+	for (int i = 0; i < 4; i++)
+		sum += p[i * PAGE];
+	zeros_look("four read", p);
+	p[PAGE] = 1;
+	zeros_look("one of them written", p);
+	CHECK("POPULATE_READ", madvise, p + 4 * PAGE, 2 * PAGE, 22);
+	zeros_look("and two", p);
+	say("a child", "%s", ending(zeros_child, p));
+	say("what it wrote", "%d", p[6 * PAGE]);
+	CHECK("mlock", mlock, p + 2 * PAGE, PAGE);
+	zeros_look("one locked", p);
+	munlock(p + 2 * PAGE, PAGE);
+	CHECK("DONTNEED", madvise, p, 2 * PAGE, MADV_DONTNEED);
+	CHECK("POPULATE_WRITE", madvise, p + 3 * PAGE, PAGE, 23);
+	zeros_look("two gone, one populated", p);
+	say("process_vm_readv", "%d %d", (int)process_vm_readv(getpid(), &local, 1, &remote, 1, 0),
+	    got[3]);
+	mprotect(p, 8 * PAGE, PROT_READ);
+	CHECK("to read-only memory", read, open("/dev/zero", O_RDONLY), p, PAGE);
+	mprotect(p, 8 * PAGE, RW);
+	CHECK("read over zeros", read, open("/dev/zero", O_RDONLY), p + 5 * PAGE, 8);
+	p[5 * PAGE + 1] = 5;
+	say("what it is", "%d %d %d", p[4 * PAGE], p[5 * PAGE + 1], p[6 * PAGE] + sum);
+	zeros_look("at the end", p);
+}

@@ -81,6 +81,8 @@ check_pte(struct space *s, vm_offset_t va, vm_page_t m, vm_prot_t prot, bool wir
 	pindex = atop(e->offset + (va - e->start));
 	object = vm_object_walk(e->object, &pindex, &there);
 	VM_OBJECT_UNLOCK(object);
+	if (there == NULL && m == vm_zero_page && (object->flags & OBJ_PRIVATE) != 0)
+		return; /* nobody wrote it */
 	if (there == NULL || there->phys_addr != m->phys_addr)
 		T_FAIL("stale: page %lu is mapped to a frame that its object does not have",
 		       atop(va - VA));

@@ -23,14 +23,16 @@ fake_boot(size_t frames)
 	fake_threads_init();
 	if (frames == 0)
 		return;
-	ram_frames = frames;
-	ram = mmap(NULL, ptoa(frames), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ram_frames = frames + 1; /* the last is the page of zeros */
+	ram = mmap(NULL, ptoa(ram_frames), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0);
 	T_OK(ram != MAP_FAILED);
 	memset(ram, 0xa5, ptoa(frames));
-	fake_ram_pages = mmap(NULL, (frames + 1) * sizeof(struct vm_page), PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fake_ram_pages = mmap(NULL, (ram_frames + 1) * sizeof(struct vm_page),
+			      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	T_OK(fake_ram_pages != MAP_FAILED);
-	vm_phys_add_seg(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(frames), fake_ram_pages);
+	vm_phys_add_seg(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(ram_frames), fake_ram_pages);
+	vm_page_set_zero(&fake_ram_pages[frames]);
 	vm_phys_free_range(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(frames));
 	T_EQ(pmap_pinit(kernel_pmap), 0);
 	vm_overcommit_memory = VM_OVERCOMMIT_ALWAYS; /* devices larger than RAM are mapped */

@@ -126,10 +126,15 @@ drop(struct fake_pte *pte)
 
 /* What pmap_enter may rely on for a page. */
 static void
-check_enter(vm_page_t m, vm_paddr_t pa)
+check_enter(vm_page_t m, vm_paddr_t pa, vm_prot_t prot)
 {
 	if (m->phys_addr != pa)
 		T_FAIL("pmap_enter: the run is not contiguous at %#lx", pa);
+	if (m == vm_zero_page) {
+		if ((prot & VM_PROT_WRITE) != 0)
+			T_FAIL("pmap_enter: the page of zeros, writable");
+		return;
+	}
 	m = vm_page_unit(m);
 	if (m->object == NULL)
 		T_FAIL("pmap_enter: page %#lx stands in no object", pa);
@@ -216,7 +221,7 @@ pmap_enter(pmap_t pmap, vm_offset_t va, vm_page_t m, vm_pindex_t npages, vm_prot
 	fake_pmap.enter_calls++;
 	mtx_lock(&pmap->pm_mtx);
 	for (vm_pindex_t i = 0; i < npages && rv == KERN_SUCCESS; i++) {
-		check_enter(&m[i], m->phys_addr + ptoa(i));
+		check_enter(&m[i], m->phys_addr + ptoa(i), prot);
 		rv = enter_one(pmap, va + ptoa(i), &m[i], prot, (flags & PMAP_ENTER_WIRED) != 0);
 	}
 	mtx_unlock(&pmap->pm_mtx);

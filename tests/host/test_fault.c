@@ -77,7 +77,7 @@ test_zero_fill(void)
 	space_map(s, VA, ptoa(4), NULL, 0, RW, VM_PROT_ALL, 0);
 	mark();
 	for (int i = 0; i < 4; i++) {
-		T_EQ(fake_touch(&s->map, VA + ptoa(i) + 123, i % 2 ? RW : R, &p), KERN_SUCCESS);
+		T_EQ(fake_touch(&s->map, VA + ptoa(i) + 123, i % 2 ? RW : W, &p), KERN_SUCCESS);
 		p -= 123;
 		for (size_t k = 0; k < PAGE_SIZE; k++)
 			T_EQ(p[k], 0);
@@ -87,12 +87,156 @@ test_zero_fill(void)
 	T_EQ(fake_minflt, 4);
 	T_EQ(fake_majflt, 0);
 	T_EQ(vm_cnt.v_busied, 0);
-	/* Mapped writable at once: no second fault for the write. */
 	space_write(s, VA, 7);
-	T_EQ(FAULTS, 4);
 	T_EQ(space_read(s, VA), 7);
+	T_EQ(FAULTS, 4);
 	T_EQ(vm_page_queue_count(PQ_ACTIVE), 4);
 	space_destroy(s);
+}
+
+/* What s maps at page i. */
+static vm_page_t
+mapped_at(struct space *s, vm_pindex_t i, vm_prot_t *prot)
+{
+	vm_page_t m = NULL;
+
+	if (!fake_pte(&s->pmap, VA + ptoa(i), &m, prot, NULL))
+		T_FAIL("page %lu is not mapped", i);
+	return (m);
+}
+
+/* Is page i of s the page of zeros? Then it is what it should be. */
+static bool
+is_zeros(struct space *s, vm_pindex_t i)
+{
+	vm_prot_t prot = VM_PROT_NONE;
+
+	if (mapped_at(s, i, &prot) != vm_zero_page)
+		return (false);
+	T_EQ(prot & W, 0);
+	T_EQ(space_read(s, VA + ptoa(i)), 0);
+	return (true);
+}
+
+/* A read of what nobody wrote takes no memory; the first write makes the page, and is seen. */
+static void
+test_ZP_zeros_are_shared(void)
+{
+	struct space *s = space_create();
+	uint64_t frames;
+	uint8_t in_core[4];
+	uint8_t *p;
+
+	space_map(s, VA, ptoa(4), NULL, 0, RW, VM_PROT_ALL, 0);
+	space_write(s, VA, 1); /* page tables */
+	frames = vm_cnt.v_free_count;
+	mark();
+	for (vm_pindex_t i = 1; i < 4; i++) {
+		T_EQ(fake_touch(&s->map, VA + ptoa(i), R, &p), KERN_SUCCESS);
+		T_OK(is_zeros(s, i));
+		for (size_t k = 0; k < PAGE_SIZE; k++)
+			T_EQ(p[k], 0);
+	}
+	T_EQ(FAULTS, 3);
+	T_EQ(SOFT, 3);
+	T_EQ(ZFOD, 0);
+	T_EQ(vm_cnt.v_free_count, frames);
+	space_write(s, VA + ptoa(2), 7);
+	T_EQ(FAULTS, 4);
+	T_EQ(ZFOD, 1);
+	T_EQ(vm_cnt.v_free_count, frames - 1);
+	T_EQ(space_read(s, VA + ptoa(2)), 7);
+	T_OK(is_zeros(s, 1) && !is_zeros(s, 2) && is_zeros(s, 3));
+	T_EQ(vm_map_dontneed(&s->map, VA, VA + ptoa(2)), KERN_SUCCESS);
+	T_EQ(vm_map_mincore(&s->map, VA, VA + ptoa(4), in_core), 4);
+	T_OK(!in_core[0] && !in_core[1] && in_core[2] && in_core[3]);
+	space_destroy(s);
+	T_EQ(vm_zero_page->wire_count, 0);
+}
+
+/* The rights to execute are the entry's. */
+static void
+test_ZP_zeros_can_be_executed(void)
+{
+	struct space *s = space_create();
+	vm_prot_t prot;
+
+	space_map(s, VA, ptoa(1), NULL, 0, VM_PROT_ALL, VM_PROT_ALL, 0);
+	T_EQ(space_read(s, VA), 0);
+	T_OK(mapped_at(s, 0, &prot) == vm_zero_page);
+	T_EQ(prot, R | VM_PROT_EXECUTE);
+	space_destroy(s);
+}
+
+/* On both sides of a fork, before and behind a shadow; nobody sees what another writes. */
+static void
+test_ZP_zeros_and_fork(void)
+{
+	struct space *s = space_create(), *child = space_create();
+
+	space_map(s, VA, ptoa(4), NULL, 0, RW, VM_PROT_ALL, 0);
+	space_write(s, VA, 1);
+	T_EQ(space_read(s, VA + ptoa(1)), 0);
+	T_EQ(vm_map_fork(&s->map, &child->map), KERN_SUCCESS);
+	T_OK(is_zeros(s, 1));
+	T_EQ(space_read(child, VA + ptoa(1)), 0);
+	space_write(child, VA + ptoa(3), 33); /* now it has a shadow */
+	T_EQ(space_read(child, VA + ptoa(2)), 0);
+	T_EQ(space_read(child, VA), 1);
+	T_OK(is_zeros(child, 1) && is_zeros(child, 2));
+	space_write(s, VA + ptoa(1), 11);
+	space_write(s, VA + ptoa(2), 12);
+	T_OK(is_zeros(child, 1) && is_zeros(child, 2));
+	T_EQ(space_read(s, VA + ptoa(3)), 0);
+	T_OK(is_zeros(s, 3));
+	space_destroy(s);
+	space_write(child, VA + ptoa(1), 21);
+	T_EQ(space_read(child, VA + ptoa(1)), 21);
+	T_EQ(space_read(child, VA + ptoa(3)), 33);
+	space_destroy(child);
+}
+
+/* What others may write to gets its page at once, and so does what is to stay in memory. */
+static void
+test_ZP_zeros_are_not_for_all(void)
+{
+	struct space *s = space_create(), *other = space_create();
+	vm_object_t object = vm_object_shared(2, false);
+
+	vm_object_reference(object);
+	space_map(s, VA, ptoa(2), object, 0, RW, VM_PROT_ALL, MAP_ENTRY_SHARED);
+	space_map(other, VA, ptoa(2), object, 0, RW, VM_PROT_ALL, MAP_ENTRY_SHARED);
+	T_EQ(space_read(s, VA), 0);
+	T_OK(!is_zeros(s, 0));
+	space_write(other, VA, 5);
+	T_EQ(space_read(s, VA), 5);
+	space_destroy(other);
+	space_map(s, VA + ptoa(4), ptoa(4), NULL, 0, R, VM_PROT_ALL, 0);
+	for (vm_pindex_t i = 4; i < 8; i++)
+		T_EQ(space_read(s, VA + ptoa(i)), 0);
+	T_EQ(vm_map_wire(&s->map, VA + ptoa(4), VA + ptoa(5)), KERN_SUCCESS);
+	T_EQ(vm_cnt.v_wire_count, 1);
+	T_OK(!is_zeros(s, 4) && is_zeros(s, 5));
+	T_EQ(vm_map_wire_on_fault(&s->map, VA + ptoa(6), VA + ptoa(7)), KERN_SUCCESS);
+	T_EQ(space_read(s, VA + ptoa(6)), 0);
+	T_OK(!is_zeros(s, 6) && is_zeros(s, 7));
+	T_EQ(vm_map_unwire(&s->map, VA + ptoa(4), VA + ptoa(7)), KERN_SUCCESS);
+	space_destroy(s);
+}
+
+/* Held like any page, which process_vm_readv does. */
+static void
+test_ZP_zeros_are_held(void)
+{
+	struct space *s = space_create();
+	vm_page_t m;
+
+	space_map(s, VA, ptoa(1), NULL, 0, RW, VM_PROT_ALL, 0);
+	T_EQ(vm_fault(&s->map, VA, R, VM_FAULT_NORMAL, &m), KERN_SUCCESS);
+	T_OK(m == vm_zero_page && m->hold_count == 1);
+	space_destroy(s);
+	T_EQ(*(uint64_t *)pmap_page_kva(m), 0);
+	vm_page_unhold(m);
 }
 
 static void
@@ -1173,6 +1317,11 @@ test_stress_short_of_memory(void)
 
 static const struct host_test tests[] = {
     TEST(test_zero_fill),
+    TEST(test_ZP_zeros_are_shared),
+    TEST(test_ZP_zeros_can_be_executed),
+    TEST(test_ZP_zeros_and_fork),
+    TEST(test_ZP_zeros_are_not_for_all),
+    TEST(test_ZP_zeros_are_held),
     TEST(test_soft_fault),
     TEST(test_not_mapped),
     TEST(test_protection),

@@ -223,10 +223,13 @@ test_wired_and_held_pages_stay(void)
 	vm_page_t m;
 
 	map_anon(s, VA, 2, RW, 0);
-	T_EQ(space_read(s, VA), 0); /* clean */
+	space_write(s, VA, 1);
+	space_write(s, VA + PAGE_SIZE, 1);
+	T_EQ(vm_map_free_lazily(&s->map, VA, VA + 2 * PAGE_SIZE), KERN_SUCCESS); /* clean */
+	T_EQ(vm_map_protect(&s->map, VA, VA + PAGE_SIZE, R), KERN_SUCCESS); /* and stays it */
 	T_EQ(vm_map_wire(&s->map, VA, VA + PAGE_SIZE), KERN_SUCCESS);
 	T_EQ(vm_map_free_lazily(&s->map, VA, VA + PAGE_SIZE), KERN_INVALID_ARGUMENT);
-	T_EQ(space_read(s, VA + PAGE_SIZE), 0);
+	T_EQ(space_read(s, VA + PAGE_SIZE), 1);
 	m = page_at(s, VA + PAGE_SIZE);
 	vm_page_hold(m);
 	T_EQ(vm_pageout(UINT64_MAX), 0);

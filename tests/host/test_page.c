@@ -205,7 +205,8 @@ test_frames_nobody_registered(void)
 	T_OK(PHYS_TO_VM_PAGE(FAKE_RAM_BASE - PAGE_SIZE) == NULL);
 	T_OK(PHYS_TO_VM_PAGE(FAKE_RAM_BASE) == &fake_ram_pages[0]);
 	T_OK(PHYS_TO_VM_PAGE(FAKE_RAM_BASE + ptoa(FRAMES) - 1) == &fake_ram_pages[FRAMES - 1]);
-	T_OK(PHYS_TO_VM_PAGE(FAKE_RAM_BASE + ptoa(FRAMES)) == NULL);
+	T_OK(PHYS_TO_VM_PAGE(FAKE_RAM_BASE + ptoa(FRAMES)) == vm_zero_page); /* the last */
+	T_OK(PHYS_TO_VM_PAGE(FAKE_RAM_BASE + ptoa(FRAMES + 1)) == NULL);
 	T_OK(PHYS_TO_VM_PAGE(~0ul) == NULL);
 }
 

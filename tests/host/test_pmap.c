@@ -19,7 +19,8 @@
 #define NOSUPER PMAP_ENTER_NOSUPER
 #define PLENTY  UINT64_MAX
 
-/* --- pages to map: RAM, device frames in whole blocks and parts of blocks, unmanaged frames ------- */
+/* --- pages to map: RAM, device frames in whole blocks and parts of blocks, unmanaged frames, the
+ * page of zeros --- */
 
 #define NBLOCKS    3ul
 #define FRONT      37ul /* device frames before the first whole block, and after the last */
@@ -30,14 +31,14 @@
 #define NUNMANAGED (SP + 64)
 #define UNMANAGED  0xe0000000ul
 #define NRAM       SP
-#define NPAGES     (NRAM + NDEV + NUNMANAGED)
+#define NPAGES     (NRAM + NDEV + NUNMANAGED + 1)
 
 struct source {
 	vm_page_t pages;
 	vm_pindex_t n;
 	size_t id; /* of its first page */
 };
-enum { RAM, DEV, NONE, NSOURCES };
+enum { RAM, DEV, NONE, ZEROS, NSOURCES };
 static struct source sources[NSOURCES];
 static vm_page_t dev; /* the first page of the first whole block */
 static struct vm_page unmanaged[NUNMANAGED];
@@ -83,6 +84,7 @@ pages_make(void)
 	sources[RAM] = (struct source){ram, NRAM, 0};
 	sources[DEV] = (struct source){dev - FRONT, NDEV, NRAM};
 	sources[NONE] = (struct source){unmanaged, NUNMANAGED, NRAM + NDEV};
+	sources[ZEROS] = (struct source){vm_zero_page, 1, NRAM + NDEV + NUNMANAGED};
 	object = vm_object_allocate(OBJT_ANON, NBLOCKS * SP);
 }
 
@@ -280,7 +282,7 @@ check_table(int p, uint64_t *table, int level, struct table_sum *sum)
 			continue;
 		used++;
 		if (level == 0 || (table[i] & PG_PS) != 0) {
-			sum->pages += 1ul << (9 * level);
+			sum->pages += (table[i] & PG_MANAGED) != 0 ? 1ul << (9 * level) : 0;
 			sum->spares += level > 0 && (table[i] & PG_W) != 0;
 		} else {
 			check_table(p, pte_table(table[i]), level - 1, sum);
@@ -961,6 +963,30 @@ test_P18_another_frame_is_shot_down(void)
 	T_OK(!cpu_access(windows[1] + ptoa(B0 + 1), W, &(vm_paddr_t){0}));
 	do_access(0, 1, 3, R);
 	T_OK(dev[1].dirty && sources[RAM].pages[3].dirty);
+	enter(3, sources[RAM].pages + 40, 1, RW, 0); /* alone: a copy */
+	do_access(0, 1, 3, W);
+	teardown();
+}
+
+/* The page of zeros is mapped by many and listed by none; what is written takes its place. */
+static void
+test_P18_a_page_in_place_of_zeros(void)
+{
+	setup();
+	enter(2, sources[RAM].pages, 1, RW, 0);
+	for (vm_pindex_t i = 3; i < 6; i++) {
+		enter(i, vm_zero_page, 1, R, 0);
+		do_access(0, 1, i, R);
+	}
+	T_EQ(vm_cnt.v_pv_entries, 1);
+	T_EQ(pmaps[0].pm_resident, 1);
+	T_EQ(pmap_usage(&pmaps[0], windows[1], windows[1] + ptoa(8)).resident, 1);
+	enter(4, sources[RAM].pages + 1, 1, RW, 0);
+	do_access(0, 1, 4, W);
+	T_EQ(pmaps[0].pm_resident, 2);
+	do_access(0, 1, 3, R);
+	do_move(0, 1, 2, 4, 1, B0, PLENTY);
+	T_EQ(pmaps[0].pm_resident, 2);
 	teardown();
 }
 
@@ -1039,14 +1065,14 @@ random_prot(struct rng *r)
 static vm_page_t
 random_run(struct rng *r, struct place *at)
 {
-	static const int likely[] = {DEV, DEV, DEV, RAM, NONE};
+	static const int likely[] = {DEV, DEV, DEV, RAM, NONE, ZEROS};
 	const struct source *s = &sources[likely[rng_below(r, nitems(likely))]];
 	vm_page_t m = s->pages + rng_below(r, s->n);
 
 	if (s == &sources[DEV] && rng_below(r, 4) != 0)
 		m = dev + rng_below(r, NBLOCKS) * SP + at->i % SP;
 	else if (s != &sources[DEV] && rng_below(r, 2) != 0)
-		m = s->pages + at->i % SP;
+		m = s->pages + at->i % SP % s->n;
 	at->n = MIN(at->n, (vm_pindex_t)(s->pages + s->n - m));
 	return (m);
 }
@@ -1240,6 +1266,7 @@ main(int argc, char **argv)
 	    TEST(test_S5_a_wired_superpage_in_place_of_another),
 	    TEST(test_P18_what_is_mapped_well_is_left_alone),
 	    TEST(test_P18_another_frame_is_shot_down),
+	    TEST(test_P18_a_page_in_place_of_zeros),
 	    TEST(test_S3_random_steps_1),
 	    TEST(test_S3_random_steps_2),
 	    TEST(test_S3_random_steps_3),

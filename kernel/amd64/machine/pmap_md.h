@@ -47,10 +47,11 @@ struct pmap {
 	struct mtx pm_mtx;
 	uint64_t *pm_pml4; /* (c) through the direct map */
 	uint64_t *pm_hint; /* (p) the level 0 table looked for last, or NULL; */
+	struct vm_page *pm_hint_page; /* (p) its page; */
 	uint64_t pm_hint_index; /* (p) which maps the superpage-sized area of this number */
 	uint64_t pm_cr3; /* (c) */
 	uint32_t pm_active; /* (a) bit i: CPU i may have translations of the user half */
-	uint64_t pm_resident; /* (p) pages mapped in the user half, 4 KiB each */
+	uint64_t pm_resident; /* (p) managed pages mapped in the user half, 4 KiB each */
 	LIST_HEAD(, pv_chunk) pm_chunks; /* (p) those with free pv entries */
 	TAILQ_HEAD(, vm_page) pm_spares; /* (p) a table for each wired superpage (S5) */
 };

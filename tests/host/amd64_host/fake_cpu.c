@@ -44,17 +44,18 @@ void
 fake_boot(size_t frames)
 {
 	uint8_t *ram = phys_to_dmap(FAKE_RAM_BASE);
-	size_t bytes = frames * sizeof(struct vm_page);
+	size_t bytes = (frames + 1) * sizeof(struct vm_page);
 
 	fake_threads_init();
-	ram_frames = frames;
-	T_OK(mmap(ram, ptoa(frames), PROT_READ | PROT_WRITE,
+	ram_frames = frames + 1; /* the last is the page of zeros */
+	T_OK(mmap(ram, ptoa(ram_frames), PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == ram);
 	memset(ram, 0xa5, ptoa(frames));
 	fake_ram_pages =
 	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	T_OK(fake_ram_pages != MAP_FAILED);
-	vm_phys_add_seg(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(frames), fake_ram_pages);
+	vm_phys_add_seg(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(ram_frames), fake_ram_pages);
+	vm_page_set_zero(&fake_ram_pages[frames]);
 	vm_phys_free_range(FAKE_RAM_BASE, FAKE_RAM_BASE + ptoa(frames));
 	for (int i = 256; i < 512; i++)
 		kernel_top[i] = 0xabc000ul + ptoa(i);
@@ -127,14 +128,6 @@ memory_restore(uint64_t hidden)
 
 /* --- the CPU --- */
 
-void
-fake_write_cr3(uint64_t v)
-{
-	cpu_cr3_writes++;
-	cr3 = v;
-	memset(tlb, 0, sizeof(tlb));
-}
-
 /* Only large changes of the kernel's half would want it. */
 void
 fake_write_cr4(uint64_t v)
@@ -160,17 +153,6 @@ maps(const struct translation *t, vm_offset_t va)
 	return (t->used && va >= t->va && va - t->va < leaf_size(t->level));
 }
 
-void
-invlpg(uint64_t va)
-{
-	cpu_invlpgs++;
-	for (size_t i = 0; i < TLB_ENTRIES; i++) {
-		tlb[i].has_path = false;
-		if (maps(&tlb[i], va))
-			tlb[i].used = false;
-	}
-}
-
 /* The leaf entry of va in the tables that CR3 names, and the entries on the way. */
 static uint64_t *
 walk(vm_offset_t va, int *level, uint64_t *path)
@@ -185,6 +167,43 @@ walk(vm_offset_t va, int *level, uint64_t *path)
 		if (!is_ram(*e & PG_FRAME, PAGE_SIZE))
 			T_FAIL("level %d at %#lx: entry %#lx leads to no RAM", *level, va, *e);
 		table = phys_to_dmap(*e & PG_FRAME);
+	}
+}
+
+/* As long as some CPU remembers a page, no other can be at its address: somebody would write to that
+ * while another reads what was. */
+static void
+check_forgotten(const struct translation *t)
+{
+	uint64_t path[TOP_LEVEL + 1] = {0}, *e;
+	int level;
+
+	e = walk(t->va, &level, path);
+	if (e != NULL && level == t->level && ((*e ^ t->leaf) & PG_FRAME) != 0)
+		T_FAIL("%#lx has %#lx already, and the TLB had %#lx", t->va, *e, t->leaf);
+}
+
+void
+fake_write_cr3(uint64_t v)
+{
+	cpu_cr3_writes++;
+	for (size_t i = 0; i < TLB_ENTRIES && v == cr3; i++)
+		if (tlb[i].used)
+			check_forgotten(&tlb[i]);
+	cr3 = v;
+	memset(tlb, 0, sizeof(tlb));
+}
+
+void
+invlpg(uint64_t va)
+{
+	cpu_invlpgs++;
+	for (size_t i = 0; i < TLB_ENTRIES; i++) {
+		tlb[i].has_path = false;
+		if (!maps(&tlb[i], va))
+			continue;
+		tlb[i].used = false;
+		check_forgotten(&tlb[i]);
 	}
 }
 

@@ -30,7 +30,7 @@ not_zero(const char *p, size_t n)
 	return (count);
 }
 
-/* Maps, looks at and writes N pages; true if all was right. */
+/* Maps and looks at N pages, writes a byte of each, then all; true if all was right. */
 static int
 round_is_right(void)
 {
@@ -42,6 +42,9 @@ round_is_right(void)
 		return (0);
 	bad = not_zero(p, N * PAGE);
 	taken = faults() - before;
+	for (size_t i = 0; i < N; i++)
+		p[i * PAGE + i] = 1;
+	bad += not_zero(p, N * PAGE) - N;
 	memset(p, 7, N * PAGE);
 	for (size_t i = 0; i < N * PAGE; i++)
 		bad += p[i] != 7;
