@@ -6,8 +6,8 @@
 
 #define FRAMES  512
 #define GARBAGE 0x5a5a5a5a5a5a5a5aul
-#define BITS    (PG_V | PG_RW | PG_U)
-#define LARGE   (PG_V | PG_RW | PG_U | PG_PS)
+#define BITS    (PG_V | PG_RW | PG_U | PG_MANAGED)
+#define LARGE   (BITS | PG_PS)
 
 /* --- what the tests share --------------------------------------------------------------------- */
 
