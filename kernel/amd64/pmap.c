@@ -745,6 +745,8 @@ enter_run(struct pmap_change *c, uint64_t *pte, vm_offset_t va, vm_page_t m, vm_
 	vm_pindex_t old = 0, fresh;
 	bool managed = (bits & PG_MANAGED) != 0;
 
+	if (n == 1 && *pte != 0 && same_page(*pte, new))
+		return (entry_update(c, pte, va, new, 0));
 	/* For all; what it is not needed for goes back. */
 	if (managed && !((m->flags & PG_BLOCK) != 0 ? pv_insert(c->pmap, va, m, n)
 						    : pv_add(c->pmap, &m->md.pv_head, va, n)))

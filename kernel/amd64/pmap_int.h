@@ -45,14 +45,19 @@ tlb_shootdown_page(pmap_t pmap, vm_offset_t va)
  * Who maps a page. A RAM page has a list of its own, with an entry for each address. A block of
  * device frames (PG_BLOCK) has one list, in its first page, and an entry there says: this pmap maps
  * pages of the block so that its first one is, or would be, at that address; which of them, the
- * page tables tell. An entry is 16 bytes of a page-sized chunk that belongs to one pmap.
+ * page tables tell. An entry is 24 bytes of a page-sized chunk that belongs to one pmap.
+ *
+ * A list is a tree in the order of pmaps and addresses, so that the end of many processes that share
+ * a page does not look at all entries for each; the one used last is at the top (pmap_pv.c), and
+ * most trees are that alone.
  *
  * Locks: (p) the pmap's  (l) the list's, a bit of its head: held for a few instructions by who has a
  * pmap locked, for longer by pv_foreach.
  */
 #define PV_LOCKED 1ul
 struct pv_entry {
-	struct pv_entry *pv_next; /* (l) the page's list; (p) the chunk's free list */
+	struct pv_entry
+	    *pv_child[2]; /* (l) those before this one, after it; [0]: (p) the next free */
 	vm_offset_t pv_va; /* (l) and in its low 12 bits how many pages are mapped so */
 };
 
@@ -77,6 +82,13 @@ pv_pmap(const struct pv_entry *pv)
 	return (pv_chunk_of(pv)->pc_pmap);
 }
 
+/* Is pv, the top of a list, all of it? */
+static inline bool
+pv_alone(const struct pv_entry *pv)
+{
+	return (pv->pv_child[0] == NULL && pv->pv_child[1] == NULL);
+}
+
 struct pv_chunk *pv_chunk_alloc(pmap_t pmap);
 /* An entry to be filled in; NULL: no memory. */
 static inline struct pv_entry *
@@ -89,7 +101,7 @@ pv_alloc(pmap_t pmap)
 		return (NULL);
 	pv = pc->pc_free;
 	if (pv != NULL)
-		pc->pc_free = pv->pv_next;
+		pc->pc_free = pv->pv_child[0];
 	else
 		pv = &pc->pc_pv[pc->pc_fresh++];
 	if (++pc->pc_used == PV_PER_CHUNK)
@@ -105,7 +117,7 @@ pv_head(vm_page_t m)
 	return (&((m->flags & PG_BLOCK) != 0 ? vm_page_block(m) : m)->md.pv_head);
 }
 
-/* Lock a list, with interrupts off: its first entry. */
+/* Lock a list, with interrupts off: its top entry, or NULL. */
 static inline bool
 pv_list_trylock(uintptr_t *head, struct pv_entry **first)
 {
@@ -124,24 +136,29 @@ pv_list_lock(uintptr_t *head)
 		pv_list_wait(head);
 	return (first);
 }
-/* And let go of it; first: its first entry now. */
+/* And let go of it; first: its top entry now. */
 static inline void
 pv_list_unlock(uintptr_t *head, struct pv_entry *first)
 {
 	__atomic_store_n(head, (uintptr_t)first, __ATOMIC_RELEASE);
 }
 
-/* Put an entry in front of the list: what is unmapped in the order in which mmap hands out
- * addresses, from high to low, or by page, is found at once. The pmap is locked. False: no memory. */
+/* Put pv, which is alone, at the top of the list that begins with first. */
+void pv_hang(struct pv_entry *first, struct pv_entry *pv);
+
+/* Put an entry for va and n pages at the top of the list. The pmap is locked. False: no memory. */
 static inline bool
 pv_add(pmap_t pmap, uintptr_t *head, vm_offset_t va, uint64_t n)
 {
-	struct pv_entry *pv = pv_alloc(pmap);
+	struct pv_entry *pv = pv_alloc(pmap), *first;
 
 	if (pv == NULL)
 		return (false);
 	pv->pv_va = va | n;
-	pv->pv_next = pv_list_lock(head);
+	pv->pv_child[0] = pv->pv_child[1] = NULL;
+	first = pv_list_lock(head);
+	if (first != NULL)
+		pv_hang(first, pv);
 	pv_list_unlock(head, pv);
 	return (true);
 }
@@ -151,18 +168,20 @@ pv_add(pmap_t pmap, uintptr_t *head, vm_offset_t va, uint64_t n)
 bool pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
 /* The same, undone. */
 void pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n);
-/* The entry of a RAM page that pmap maps at va; the list is locked, and begins with pv. */
-struct pv_entry *pv_find(struct pv_entry *pv, pmap_t pmap, vm_offset_t va);
-/* RAM page m, which is mapped at from, is mapped at to instead. The pmap is locked. Most are the
- * first of their list. */
+/* In the list that begins with first, the entry of a RAM page that pmap maps at from is one for to
+ * instead; returns what it begins with then. */
+struct pv_entry *pv_rehang(struct pv_entry *first, pmap_t pmap, vm_offset_t from, vm_offset_t to);
+/* RAM page m, which is mapped at from, is mapped at to instead. The pmap is locked. Most are alone
+ * in their list. */
 static inline void
 pv_move(pmap_t pmap, vm_offset_t from, vm_offset_t to, vm_page_t m)
 {
-	struct pv_entry *first = pv_list_lock(&m->md.pv_head), *pv = first;
+	struct pv_entry *first = pv_list_lock(&m->md.pv_head);
 
-	if (__predict_false(pv->pv_va != from + 1 || pv_pmap(pv) != pmap))
-		pv = pv_find(first, pmap, from);
-	pv->pv_va = to + 1; /* one page */
+	if (__predict_true(pv_alone(first)))
+		first->pv_va = to + 1; /* one page */
+	else
+		first = pv_rehang(first, pmap, from, to);
 	pv_list_unlock(&m->md.pv_head, first);
 }
 /* And where the caller has m's list locked, which begins with *first. */

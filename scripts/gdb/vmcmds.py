@@ -177,6 +177,22 @@ def page_by(addr: int) -> gdb.Value:
     return m
 
 
+def pv_entries(top: gdb.Value) -> Iterator[gdb.Value]:
+    """A pv list, which is a tree, in order."""
+    above: list[gdb.Value] = []
+    for _ in range(2 * kmem.LIST_MAX):
+        if number(top):
+            kmem.read(number(top), top.type.target().sizeof)
+            above.append(top)
+            top = top["pv_child"][0]
+        elif above:
+            yield above[-1]
+            top = above.pop()["pv_child"][1]
+        else:
+            return
+    raise Problem("pv list: it is corrupted, or very long")
+
+
 def mappers(m: gdb.Value) -> Iterator[tuple[int, int]]:
     """(pmap, user address) of each mapping of m, by its pv list."""
     in_block = bool(number(m["flags"]) & 0x20)
@@ -184,7 +200,7 @@ def mappers(m: gdb.Value) -> Iterator[tuple[int, int]]:
     head = (m.address - within).dereference()
     first = gdb.Value(number(head["md"]["pv_head"]) & ~1).cast(  # bit 0: locked
         gdb.lookup_type("struct pv_entry").pointer())
-    for pv in kmem.chain(first, "pv_next", "pv list"):
+    for pv in pv_entries(first):
         chunk = kmem.cast(number(pv) & ~0xFFF, "struct pv_chunk")
         pmap = chunk["pc_pmap"]
         va = (number(pv["pv_va"]) & ~0xFFF) + within * PAGE

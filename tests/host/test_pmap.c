@@ -322,21 +322,43 @@ model_count(pmap_t pmap, vm_offset_t base, vm_page_t first, vm_pindex_t n)
 	return (count);
 }
 
+/* Which comes first in a list? */
+static bool
+comes_before(const struct pv_entry *a, const struct pv_entry *b)
+{
+	return (pv_pmap(a) != pv_pmap(b) ? pv_pmap(a) < pv_pmap(b)
+					 : trunc_page(a->pv_va) < trunc_page(b->pv_va));
+}
+
+/* An entry, and what is below it in its list, of n pages from first on; last: the one before.
+ * Returns how many. */
+static uint64_t
+check_entries(struct pv_entry *pv, vm_page_t first, vm_pindex_t n, const struct pv_entry **last,
+	      uint64_t *sum)
+{
+	uint64_t count, length;
+
+	if (pv == NULL)
+		return (0);
+	length = check_entries(pv->pv_child[0], first, n, last, sum);
+	count = pv->pv_va & PAGE_MASK;
+	if (count == 0 || count != model_count(pv_pmap(pv), trunc_page(pv->pv_va), first, n))
+		T_FAIL("page %#lx: the pv entry for %#lx counts %lu", first->phys_addr,
+		       trunc_page(pv->pv_va), count);
+	T_OK(*last == NULL || comes_before(*last, pv));
+	*last = pv;
+	*sum += count;
+	return (length + 1 + check_entries(pv->pv_child[1], first, n, last, sum));
+}
+
 /* The list of n pages from first on says exactly what the model does; returns its length. */
 static uint64_t
 check_list(vm_page_t first, vm_pindex_t n)
 {
-	uint64_t sum = 0, want = 0, length = 0, count;
+	const struct pv_entry *last = NULL;
+	uint64_t sum = 0, want = 0, length;
 
-	for (struct pv_entry *pv = (struct pv_entry *)first->md.pv_head; pv != NULL;
-	     pv = pv->pv_next, length++) {
-		count = pv->pv_va & PAGE_MASK;
-		if (count == 0 ||
-		    count != model_count(pv_pmap(pv), trunc_page(pv->pv_va), first, n))
-			T_FAIL("page %#lx: the pv entry for %#lx counts %lu", first->phys_addr,
-			       trunc_page(pv->pv_va), count);
-		sum += count;
-	}
+	length = check_entries((struct pv_entry *)first->md.pv_head, first, n, &last, &sum);
 	for (vm_pindex_t i = 0; i < n; i++)
 		want += mapped[page_id(first + i)];
 	if (sum != want)
@@ -990,6 +1012,46 @@ test_P18_a_page_in_place_of_zeros(void)
 	teardown();
 }
 
+/* --- many who map one page -------------------------------------------------------------------- */
+
+#define NMAPPED 500ul /* addresses in each pmap */
+
+/* All from one end, from the other, or here and there (it and NMAPPED are coprime). */
+static vm_pindex_t
+turn_of(vm_pindex_t n, int order)
+{
+	return (order == 0 ? n : order == 1 ? NMAPPED - 1 - n : n * 77 % NMAPPED);
+}
+
+/* A page comes to 1,500 addresses in one order and goes from them in another, one by one; then from
+ * what is left at once. */
+static void
+test_a_page_that_is_mapped_everywhere(void)
+{
+	vm_page_t m;
+
+	setup();
+	m = sources[RAM].pages;
+	for (int order = 0; order < 9; order++) {
+		for (vm_pindex_t n = 0; n < NMAPPED; n++)
+			for (int p = 0; p < NPMAPS; p++)
+				T_EQ(do_enter(p, 1, turn_of(n, order / 3), m, 1, RW, 0, PLENTY), 0);
+		check_all();
+		T_EQ(vm_cnt.v_pv_entries, NPMAPS * NMAPPED);
+		do_access(0, 1, 7, W);
+		for (vm_pindex_t n = 0; n < NMAPPED - 50; n++)
+			do_range((int)(n % NPMAPS), 1, turn_of(n, order % 3), 1, REMOVE, 0, PLENTY);
+		check_all();
+		do_page(m, REMOVE_WRITE, PLENTY);
+		check_all();
+		do_page(m, REMOVE_ALL, PLENTY);
+		check_all();
+		T_EQ(vm_cnt.v_pv_entries, 0);
+		T_OK(m->dirty);
+	}
+	teardown();
+}
+
 /* --- at random -------------------------------------------------------------------------------- */
 
 /* Where the next operation is: mostly in the address space that the CPU is in. */
@@ -1267,6 +1329,7 @@ main(int argc, char **argv)
 	    TEST(test_P18_what_is_mapped_well_is_left_alone),
 	    TEST(test_P18_another_frame_is_shot_down),
 	    TEST(test_P18_a_page_in_place_of_zeros),
+	    TEST(test_a_page_that_is_mapped_everywhere),
 	    TEST(test_S3_random_steps_1),
 	    TEST(test_S3_random_steps_2),
 	    TEST(test_S3_random_steps_3),

@@ -57,5 +57,5 @@ struct pmap {
 };
 
 struct md_page {
-	uintptr_t pv_head; /* (l) who maps the page: the first struct pv_entry, and PV_LOCKED */
+	uintptr_t pv_head; /* (l) who maps the page: the top struct pv_entry, and PV_LOCKED */
 };
