@@ -852,8 +852,8 @@ enter_super(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, uin
 }
 
 /*
- * What most want of superpages: those of the n pages from m on, whole and not wired, into entries
- * that are empty, all in one table. How many pages, up to the first that needs enter_super.
+ * What most want of superpages: those of the n pages from m on, whole, managed and not wired, into
+ * entries that are empty, all in one table. How many pages, up to the first that needs enter_super.
  */
 static inline vm_pindex_t
 enter_supers(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, vm_pindex_t n,
@@ -862,10 +862,9 @@ enter_supers(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, vm
 	uint64_t new = super_entry(m, bits), *first = e, *end;
 
 	n = MIN(n / VM_SUPERPAGE_PAGES, NPTE - PTE_INDEX(va, 1));
-	for (end = e + ((bits & PG_W) != 0 ? 0 : n); e < end && *e == 0; e++) {
-		if ((bits & PG_MANAGED) != 0 &&
-		    (m->md.pv_head != 0 ||
-		     !pv_add(c->pmap, &m->md.pv_head, va, VM_SUPERPAGE_PAGES)))
+	n = (bits & (PG_MANAGED | PG_W)) == PG_MANAGED ? n : 0;
+	for (end = e + n; e < end && *e == 0; e++) {
+		if (m->md.pv_head != 0 || !pv_add(c->pmap, &m->md.pv_head, va, VM_SUPERPAGE_PAGES))
 			break;
 		*e = new;
 		new += SUPERPAGE_SIZE;
@@ -874,7 +873,7 @@ enter_supers(struct pmap_change *c, uint64_t *e, vm_offset_t va, vm_page_t m, vm
 	}
 	n = (vm_pindex_t)(e - first);
 	c->table->pindex += n;
-	c->pmap->pm_resident += (bits & PG_MANAGED) != 0 ? n * VM_SUPERPAGE_PAGES : 0;
+	c->pmap->pm_resident += n * VM_SUPERPAGE_PAGES;
 	VM_CNT_ADD(v_pte_writes, n);
 	VM_CNT_ADD(v_superpages, n);
 	return (n * VM_SUPERPAGE_PAGES);

@@ -90,7 +90,7 @@ pv_alone(const struct pv_entry *pv)
 }
 
 struct pv_chunk *pv_chunk_alloc(pmap_t pmap);
-/* An entry to be filled in; NULL: no memory. */
+/* An entry to be filled in, without children; NULL: no memory. */
 static inline struct pv_entry *
 pv_alloc(pmap_t pmap)
 {
@@ -100,10 +100,12 @@ pv_alloc(pmap_t pmap)
 	if (__predict_false(pc == NULL) && (pc = pv_chunk_alloc(pmap)) == NULL)
 		return (NULL);
 	pv = pc->pc_free;
-	if (pv != NULL)
+	if (pv != NULL) {
 		pc->pc_free = pv->pv_child[0];
-	else
+		pv->pv_child[0] = NULL;
+	} else {
 		pv = &pc->pc_pv[pc->pc_fresh++];
+	}
 	if (++pc->pc_used == PV_PER_CHUNK)
 		LIST_REMOVE(pc, pc_link);
 	VM_CNT_INC(v_pv_entries);
@@ -155,7 +157,6 @@ pv_add(pmap_t pmap, uintptr_t *head, vm_offset_t va, uint64_t n)
 	if (pv == NULL)
 		return (false);
 	pv->pv_va = va | n;
-	pv->pv_child[0] = pv->pv_child[1] = NULL;
 	first = pv_list_lock(head);
 	if (first != NULL)
 		pv_hang(first, pv);

@@ -19,19 +19,18 @@ pv_list_wait(uintptr_t *head)
 struct pv_chunk *
 pv_chunk_alloc(pmap_t pmap)
 {
-	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM);
+	vm_page_t m = vm_phys_alloc(0, VM_ALLOC_SYSTEM | VM_ALLOC_ZERO);
 	struct pv_chunk *pc;
 
 	if (m == NULL)
 		return (NULL);
 	pc = pmap_page_kva(m);
 	pc->pc_pmap = pmap;
-	pc->pc_free = NULL;
-	pc->pc_used = pc->pc_fresh = 0;
 	LIST_INSERT_HEAD(&pmap->pm_chunks, pc, pc_link);
 	return (pc);
 }
 
+/* One after which there is none. */
 static void
 entry_free(struct pv_entry *pv)
 {
@@ -163,6 +162,7 @@ entry_take(struct pv_entry **first, pmap_t pmap, vm_offset_t base, uint64_t n)
 		return (NULL);
 	}
 	*first = without_top(pv);
+	pv->pv_child[1] = NULL;
 	return (pv);
 }
 

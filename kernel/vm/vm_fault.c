@@ -221,7 +221,7 @@ fault_enter_resident(struct faultstate *fs, vm_prot_t prot)
  * Is it private memory that is read, and that nobody has written? fs->m: vm_zero_page, until a write
  * makes a page. fs->object: the last of the chain.
  */
-static bool
+static inline bool
 fault_zeros(struct faultstate *fs)
 {
 	if ((fs->fault_type & VM_PROT_WRITE) != 0 || fs->wire || fs->at.wired ||
