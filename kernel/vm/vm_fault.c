@@ -254,6 +254,7 @@ vm_fault_soft(struct faultstate *fs)
 	TRACE(TR_STAGE, TRS_SOFT, (uint64_t)fs->object, fs->pindex);
 	return (fault_unlock(fs, FAULT_DONE));
 	/* LAB(4) starter:
+	 *	(void)fault_enter_resident;
 	 *	fault_upgrade(fs);
 	 *	return (FAULT_CONTINUE);
 	 */
