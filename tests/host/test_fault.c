@@ -120,7 +120,7 @@ is_zeros(struct space *s, vm_pindex_t i)
 
 /* A read of what nobody wrote takes no memory; the first write makes the page, and is seen. */
 static void
-test_ZP_zeros_are_shared(void)
+test_O1_zeros_are_shared(void)
 {
 	struct space *s = space_create();
 	uint64_t frames;
@@ -156,7 +156,7 @@ test_ZP_zeros_are_shared(void)
 
 /* The rights to execute are the entry's. */
 static void
-test_ZP_zeros_can_be_executed(void)
+test_O1_zeros_can_be_executed(void)
 {
 	struct space *s = space_create();
 	vm_prot_t prot;
@@ -170,7 +170,7 @@ test_ZP_zeros_can_be_executed(void)
 
 /* On both sides of a fork, before and behind a shadow; nobody sees what another writes. */
 static void
-test_ZP_zeros_and_fork(void)
+test_O1_zeros_and_fork(void)
 {
 	struct space *s = space_create(), *child = space_create();
 
@@ -198,7 +198,7 @@ test_ZP_zeros_and_fork(void)
 
 /* What others may write to gets its page at once, and so does what is to stay in memory. */
 static void
-test_ZP_zeros_are_not_for_all(void)
+test_O1_zeros_are_not_for_all(void)
 {
 	struct space *s = space_create(), *other = space_create();
 	vm_object_t object = vm_object_shared(2, false);
@@ -226,7 +226,7 @@ test_ZP_zeros_are_not_for_all(void)
 
 /* Held like any page, which process_vm_readv does. */
 static void
-test_ZP_zeros_are_held(void)
+test_O1_zeros_are_held(void)
 {
 	struct space *s = space_create();
 	vm_page_t m;
@@ -1317,11 +1317,11 @@ test_stress_short_of_memory(void)
 
 static const struct host_test tests[] = {
     TEST(test_zero_fill),
-    TEST(test_ZP_zeros_are_shared),
-    TEST(test_ZP_zeros_can_be_executed),
-    TEST(test_ZP_zeros_and_fork),
-    TEST(test_ZP_zeros_are_not_for_all),
-    TEST(test_ZP_zeros_are_held),
+    TEST(test_O1_zeros_are_shared),
+    TEST(test_O1_zeros_can_be_executed),
+    TEST(test_O1_zeros_and_fork),
+    TEST(test_O1_zeros_are_not_for_all),
+    TEST(test_O1_zeros_are_held),
     TEST(test_soft_fault),
     TEST(test_not_mapped),
     TEST(test_protection),
