@@ -73,17 +73,23 @@ answer(struct tlb_request *r)
 	/* LAB(10) end */
 }
 
+/* Who looks at a lock with interrupts on may be preempted, or go on elsewhere: not with a request in
+ * hand, for it may not run again before who asks has his answer, and that is about this CPU. */
 void
 tlb_poll(void)
 {
 	struct pcpu *pc = pcpu_self();
+	uint64_t intr;
 	uint32_t who;
 
 	if (__atomic_load_n(&pc->pc_asked, __ATOMIC_RELAXED) == 0)
 		return;
-	who = __atomic_exchange_n(&pc->pc_asked, 0, __ATOMIC_ACQUIRE);
+	intr = cpu_intr_disable();
+	who = __atomic_exchange_n(&pcpu_self()->pc_asked, 0, __ATOMIC_ACQUIRE);
 	for (; who != 0; who &= who - 1)
 		answer(&requests[__builtin_ctz(who)]);
+	if (intr != 0)
+		cpu_intr_enable();
 }
 
 /* True: it knows nothing that it will use before it looks again. */
