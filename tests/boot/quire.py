@@ -41,11 +41,11 @@ def run_script(*words: object, stdin: bytes = b"", env: dict[str, str] | None = 
 def boot(*command: str, add: Iterable[object] = (), options: Iterable[object] = (),
          timeout: int = 120, stdin: bytes = b"") -> Result:
     """Boot and run command. A program of tests/boot/programs is named without a folder. With so many
-    processors as SMP in the environment says, unless instructions are counted (make test-boot
-    SMP=2)."""
+    processors as SMP in the environment says (make test-boot SMP=2), unless instructions are counted
+    or the run is recorded: QEMU records one processor."""
     options = list(options)
     words: list[object] = ["--display", "none", "--timeout", timeout]
-    if "SMP" in os.environ and "--icount" not in options:
+    if "SMP" in os.environ and not {"--icount", "--record", "--replay"} & set(options):
         words += ["--smp", os.environ["SMP"]]
     for host in add:
         words += ["--add", host]

@@ -1,5 +1,5 @@
 /*
- * stress SEED SECONDS THREADS PROCESSES [DEVICE]: processes of threads that all use memory as
+ * stress SEED SECONDS THREADS PROCESSES [DEVICE [SCREEN]]: processes of threads that all use memory as
  * stress.h says, for so long (0: 300 steps each, the same in each run of one processor). Then the
  * kernel's counts must be as they were.
  */
@@ -17,14 +17,13 @@
 
 #define STEPS        300
 #define DEVICE_PAGES 1024
-#define SMALL_SIZES  8 /* of kmalloc */
 
 struct worker workers[MAX_WORKERS];
 unsigned nworkers, running;
 uint64_t seed;
 static unsigned nprocesses;
 static time_t seconds;
-static const char *device_path;
+static const char *device_path, *screen_path;
 
 void
 fail(struct worker *w, const char *fmt, ...)
@@ -32,6 +31,7 @@ fail(struct worker *w, const char *fmt, ...)
 	char text[400];
 	va_list ap;
 
+	screen_give_up();
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -93,11 +93,12 @@ process_main(unsigned process)
 		struct worker *w = &workers[i];
 		unsigned nth = process * nworkers + i;
 
-		*w = (struct worker){.process = process, .number = i, .device = -1};
+		*w = (struct worker){.process = process, .number = i, .testdev.fd = -1};
 		w->rng = seed * 1000003 + nth;
-		w->device_first = nth * SLOTS * SLOT_PAGES;
-		if (device_path != NULL && w->device_first + SLOTS * SLOT_PAGES <= DEVICE_PAGES)
-			w->device = open(device_path, O_RDWR);
+		w->testdev.first = nth * SLOTS * SLOT_PAGES;
+		if (device_path != NULL && w->testdev.first + SLOTS * SLOT_PAGES <= DEVICE_PAGES)
+			w->testdev.fd = open(device_path, O_RDWR);
+		screen_begin(w, nth);
 		worker_begin(w);
 	}
 	for (unsigned i = 0; i < nworkers; i++)
@@ -117,12 +118,14 @@ run_processes(void)
 	bool good = true;
 	int status;
 
+	screen_init(screen_path);
 	for (unsigned i = 0; i < nprocesses; i++) {
 		if (fork() == 0)
 			process_main(i);
 	}
 	while (wait(&status) > 0)
 		good &= status == 0;
+	screen_end();
 	return (good);
 }
 
@@ -131,7 +134,9 @@ run_processes(void)
 static bool
 run_apart(char **argv, const char *secs)
 {
-	char *words[] = {argv[0], "-run", argv[1], (char *)secs, argv[3], argv[4], argv[5], NULL};
+	char *words[] = {argv[0], "-run",  argv[1], (char *)secs,
+			 argv[3], argv[4], argv[5], argv[5] != NULL ? argv[6] : NULL,
+			 NULL};
 	int status = -1;
 	pid_t pid;
 
@@ -141,56 +146,19 @@ run_apart(char **argv, const char *secs)
 	return (status == 0);
 }
 
-/* Threads that have ended are taken away by the idle thread: wait until nothing moves. */
-static struct gauges
-gauges_at_rest(void)
-{
-	struct gauges last = gauges_now(), next;
-
-	for (int same = 0; same < 3; last = next) {
-		usleep(100000);
-		next = gauges_now();
-		same = memcmp(&next, &last, sizeof(next)) == 0 ? same + 1 : 0;
-	}
-	return (last);
-}
-
-static unsigned long *
-gauge(struct gauges *g, const char *name)
-{
-	size_t i = 0;
-
-	while (strcmp(gauge_names[i], name) != 0)
-		i++;
-	return (&g->value[i]);
-}
-
-/*
- * What the parent keeps may stand in a page of its own afterwards, if at the time others filled the
- * kernel's slabs: one page for each size of small object may have gone from the free ones to those,
- * while the bytes in use are the same.
- */
 static bool
 counts_are(struct gauges *before)
 {
 	struct gauges after = gauges_at_rest();
-	unsigned long more = *gauge(&after, "kmalloc_pages") - *gauge(before, "kmalloc_pages");
-	bool same = true;
 
-	if (more <= SMALL_SIZES) {
-		*gauge(&after, "kmalloc_pages") -= more;
-		*gauge(&after, "pages_free") += more;
-	}
-	for (size_t i = 0; i < GAUGES; i++)
-		same &= after.value[i] == before->value[i] ||
-			is_given_back(gauge_names[i], before->value[i], after.value[i]);
-	return (same);
+	gauges_pack_slabs(before, &after);
+	return (gauge_lost(before, &after, 0) == GAUGES);
 }
 
 static int
 usage(void)
 {
-	fprintf(stderr, "usage: stress SEED SECONDS THREADS PROCESSES [DEVICE]\n");
+	fprintf(stderr, "usage: stress SEED SECONDS THREADS PROCESSES [DEVICE [SCREEN]]\n");
 	return (2);
 }
 
@@ -207,7 +175,8 @@ main(int argc, char **argv)
 	seed = strtoul(argv[1], NULL, 10);
 	seconds = (time_t)atoi(argv[2]);
 	nprocesses = (unsigned)atoi(argv[4]);
-	device_path = argv[5];
+	device_path = argc > 5 ? argv[5] : NULL;
+	screen_path = argc > 6 ? argv[6] : NULL;
 	if (inner)
 		return (!run_processes());
 	good =

@@ -150,9 +150,18 @@ ask_hammer(struct worker *w, volatile uint64_t *p)
 }
 
 int
+hammer_stop(struct worker *w, struct box *b)
+{
+	uint64_t value;
+
+	__atomic_store_n(&b->stop, true, __ATOMIC_RELAXED);
+	return (wait_done(w, b, &value));
+}
+
+int
 hammer_ended(struct worker *w, struct box *b, volatile uint64_t *seen)
 {
-	uint64_t last = *seen, value;
+	uint64_t last = *seen;
 	int sig;
 
 	for (int i = 0; i < 200; i++) {
@@ -161,8 +170,7 @@ hammer_ended(struct worker *w, struct box *b, volatile uint64_t *seen)
 		if (i % 50 == 0)
 			sched_yield();
 	}
-	__atomic_store_n(&b->stop, true, __ATOMIC_RELAXED);
-	sig = wait_done(w, b, &value);
+	sig = hammer_stop(w, b);
 	if (*seen != last)
 		fail(w, "stale: page %p was written after it was taken away", b->addr);
 	return (sig);
@@ -170,11 +178,17 @@ hammer_ended(struct worker *w, struct box *b, volatile uint64_t *seen)
 
 /* --- what must be --- */
 
+struct device *
+device_of(struct worker *w, struct slot *s)
+{
+	return (s->kind == DEVICE ? &w->testdev : s->kind == SCREEN ? &w->screen : NULL);
+}
+
 uint64_t *
 pattern_at(struct worker *w, struct slot *s, unsigned i)
 {
-	if (s->kind == DEVICE)
-		return (&w->device_pages[s->first + i]);
+	if (device_of(w, s) != NULL)
+		return (&device_of(w, s)->patterns[s->first + i]);
 	if (s->kind == FILE_SHARED || (s->kind == FILE_PRIVATE && !s->pages[i].copied))
 		return (&w->file[s->first + i]);
 	return (&s->pages[i].pattern);

@@ -2,11 +2,12 @@
  * A stress of memory: threads of several processes map, touch, protect, unmap, move, advise, lock,
  * fork, truncate and revoke at random. Each worker (a thread) has memory of its own and knows what
  * each byte of it must be and which accesses must fault; others of its process look at it for the
- * worker, from their CPUs. Runs on Linux too, but for the device.
+ * worker, from their CPUs. Runs on Linux too, but for the devices.
  *
  *   main.c     the processes and threads, and the kernel's counts before and after
  *   memory.c   accesses that may fault, by oneself or by another; what must be where
  *   worker.c   what a worker does
+ *   screen.c   the framebuffer, taken away by mode changes and by text in front
  */
 #pragma once
 
@@ -23,7 +24,7 @@
 #define FILE_PAGES  64
 #define MAX_WORKERS 16
 
-enum kind { NOTHING, ANON, SHARED, FILE_SHARED, FILE_PRIVATE, DEVICE, NKINDS };
+enum kind { NOTHING, ANON, SHARED, FILE_SHARED, FILE_PRIVATE, DEVICE, SCREEN, NKINDS };
 
 /* A page of a slot. */
 struct page {
@@ -52,6 +53,13 @@ struct box {
 	bool stop; /* (atomic) the hammer is to stop */
 };
 
+/* A worker's pages of a device. */
+struct device {
+	int fd; /* or -1: there is none */
+	unsigned first; /* the first of them */
+	uint64_t patterns[SLOTS * SLOT_PAGES]; /* slot i has SLOT_PAGES of them */
+};
+
 struct worker {
 	unsigned process, number; /* of the process, and in it */
 	uint64_t rng;
@@ -62,9 +70,7 @@ struct worker {
 	int fd; /* its file */
 	unsigned file_pages; /* how long that is */
 	uint64_t file[FILE_PAGES]; /* patterns */
-	int device; /* or -1 */
-	uint64_t device_pages[SLOTS * SLOT_PAGES]; /* patterns; slot i has SLOT_PAGES of them */
-	unsigned device_first; /* its first page of the device */
+	struct device testdev, screen;
 	struct box box;
 };
 
@@ -76,6 +82,8 @@ extern uint64_t seed;
 /* Say what is wrong, and end the process. */
 void fail(struct worker *w, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 uint64_t rnd(struct worker *w, uint64_t n); /* 0 .. n - 1 */
+/* As fail(): the call gave that result, which may not be negative. */
+void must(struct worker *w, const char *call, long result);
 
 /* --- memory.c --- */
 
@@ -91,9 +99,13 @@ void serve(struct worker *w);
 int ask(struct worker *w, enum job job, volatile uint64_t *p, uint64_t *value);
 /* Another worker writes to p until it faults; ask_hammer returns when it has begun. */
 struct box *ask_hammer(struct worker *w, volatile uint64_t *p);
+/* It is told to stop. The signal it got. */
+int hammer_stop(struct worker *w, struct box *b);
 /* It must have stopped: p does not change any more. The signal it got. */
 int hammer_ended(struct worker *w, struct box *b, volatile uint64_t *seen);
 
+/* Whose pages s maps; NULL: no device's. */
+struct device *device_of(struct worker *w, struct slot *s);
 /* What the pattern of page i of s must be, and how an access to it is answered. */
 uint64_t *pattern_at(struct worker *w, struct slot *s, unsigned i);
 int answer(struct worker *w, struct slot *s, unsigned i, bool write);
@@ -104,7 +116,25 @@ void check(struct worker *w, struct slot *s, unsigned i, bool alone);
 
 /* --- worker.c --- */
 
+/* A part of s whose pages are all mapped, [*first, *end). False: the page chosen is not. */
+bool mapped_part(struct worker *w, struct slot *s, unsigned *first, unsigned *end);
+
 /* One random step. */
 void step(struct worker *w);
 void worker_begin(struct worker *w);
 void worker_end(struct worker *w);
+
+/* --- screen.c --- */
+
+/* Before the processes are there: the framebuffer at path (NULL: none) is this console's. */
+void screen_init(const char *path);
+/* All is as it was then. */
+void screen_end(void);
+/* The pages of the nth worker of all. */
+void screen_begin(struct worker *w, unsigned nth);
+/* Let who waits for the screen go on: this process ends. */
+void screen_give_up(void);
+/* Another mode takes all pages back: who touches one must fault. */
+void op_mode(struct worker *w, struct slot *s);
+/* Text in front takes them, too, and keeps who writes waiting until it has gone. */
+void op_switch(struct worker *w, struct slot *s);

@@ -18,15 +18,14 @@
 
 static const int prots[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE};
 
-static void
+void
 must(struct worker *w, const char *call, long result)
 {
 	if (result < 0)
 		fail(w, "%s: %s", call, strerror(errno));
 }
 
-/* A part of s whose pages are all mapped. False: the page chosen is not. */
-static bool
+bool
 mapped_part(struct worker *w, struct slot *s, unsigned *first, unsigned *end)
 {
 	if (s->npages == 0)
@@ -63,6 +62,18 @@ warm(struct worker *w, struct slot *s, unsigned i)
 
 /* --- the calls --- */
 
+/* Of what there is here. */
+static enum kind
+random_kind(struct worker *w)
+{
+	enum kind kind;
+
+	do
+		kind = 1 + (enum kind)rnd(w, NKINDS - 1);
+	while ((kind == DEVICE && w->testdev.fd < 0) || (kind == SCREEN && w->screen.fd < 0));
+	return (kind);
+}
+
 static void
 op_map(struct worker *w, struct slot *s)
 {
@@ -72,13 +83,14 @@ op_map(struct worker *w, struct slot *s)
 	    [FILE_SHARED] = MAP_SHARED,
 	    [FILE_PRIVATE] = MAP_PRIVATE,
 	    [DEVICE] = MAP_SHARED,
+	    [SCREEN] = MAP_SHARED,
 	};
-	enum kind kind = 1 + (enum kind)rnd(w, w->device >= 0 ? 5 : 4);
+	enum kind kind = random_kind(w);
 	unsigned index = (unsigned)(s - w->slots), npages = 1 + (unsigned)rnd(w, SLOT_PAGES);
-	unsigned first =
-	    kind == DEVICE ? index * SLOT_PAGES : (unsigned)rnd(w, FILE_PAGES - npages);
-	int prot = prots[rnd(w, 4)], fd = kind == DEVICE ? w->device : w->fd;
-	off_t offset = (off_t)((kind == DEVICE ? w->device_first + first : first) * PAGE);
+	struct device *d = kind == DEVICE ? &w->testdev : kind == SCREEN ? &w->screen : NULL;
+	unsigned first = d != NULL ? index * SLOT_PAGES : (unsigned)rnd(w, FILE_PAGES - npages);
+	int prot = prots[rnd(w, 4)], fd = d != NULL ? d->fd : w->fd;
+	off_t offset = (off_t)((d != NULL ? d->first + first : first) * PAGE);
 	char *p;
 
 	if (flags[kind] & MAP_ANONYMOUS)
@@ -270,12 +282,12 @@ op_revoke(struct worker *w, struct slot *s)
 	if (s->kind != DEVICE || !mapped_part(w, s, &first, &end))
 		return;
 	warm(w, s, first);
-	range.first = w->device_first + s->first + first;
-	range.last = w->device_first + s->first + end - 1;
-	must(w, "revoke", ioctl(w->device, TESTDEV_TAKE, &range));
+	range.first = w->testdev.first + s->first + first;
+	range.last = w->testdev.first + s->first + end - 1;
+	must(w, "revoke", ioctl(w->testdev.fd, TESTDEV_TAKE, &range));
 	check(w, s, first, false);
 	page.index = range.first;
-	must(w, "look", ioctl(w->device, TESTDEV_PAGE, &page));
+	must(w, "look", ioctl(w->testdev.fd, TESTDEV_PAGE, &page));
 	if (answer(w, s, first, false) == 0 && !page.resident)
 		fail(w, "stale: page %lu of the device is read without a fault", page.index);
 	look(w, s, first, end);
@@ -310,8 +322,9 @@ static const struct {
 	void (*fn)(struct worker *w, struct slot *s);
 	unsigned weight;
 } ops[] = {
-    {op_map, 8},  {op_touch, 20}, {op_protect, 8},  {op_unmap, 5}, {op_move, 3},   {op_advise, 4},
-    {op_lock, 4}, {op_fork, 1},   {op_truncate, 2}, {op_file, 3},  {op_revoke, 4}, {op_hammer, 3},
+    {op_map, 8},    {op_touch, 20}, {op_protect, 8}, {op_unmap, 5},    {op_move, 3},
+    {op_advise, 4}, {op_lock, 4},   {op_fork, 1},    {op_truncate, 2}, {op_file, 3},
+    {op_revoke, 4}, {op_hammer, 3}, {op_mode, 2},    {op_switch, 2},
 };
 
 void
@@ -330,20 +343,26 @@ step(struct worker *w)
 	ops[i].fn(w, &w->slots[rnd(w, SLOTS)]);
 }
 
-void
-worker_begin(struct worker *w)
+static void
+clear_device(struct worker *w, struct device *d)
 {
 	uint64_t zero[WORDS] = {0};
 
+	for (unsigned i = 0; d->fd >= 0 && i < SLOTS * SLOT_PAGES; i++)
+		if (pwrite(d->fd, zero, PAGE, (off_t)((d->first + i) * PAGE)) != (ssize_t)PAGE)
+			fail(w, "the device: %s", strerror(errno));
+}
+
+void
+worker_begin(struct worker *w)
+{
 	w->arena = (char *)ARENAS + (size_t)w->number * SLOTS * SLOT_STRIDE;
 	for (unsigned i = 0; i < SLOTS; i++)
 		w->slots[i].addr = w->arena + i * SLOT_STRIDE;
 	w->fd = memfd_create("stress", 0);
 	must(w, "memfd_create", w->fd);
-	for (unsigned i = 0; w->device >= 0 && i < SLOTS * SLOT_PAGES; i++)
-		if (pwrite(w->device, zero, PAGE, (off_t)((w->device_first + i) * PAGE)) !=
-		    (ssize_t)PAGE)
-			fail(w, "the device: %s", strerror(errno));
+	clear_device(w, &w->testdev);
+	clear_device(w, &w->screen);
 }
 
 void

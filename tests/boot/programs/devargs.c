@@ -410,8 +410,7 @@ main(int argc, char **argv)
 		return (1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	all();
-	before = gauges_now();
-	before = gauges_now();
+	before = gauges_at_rest();
 	quiet = 1;
 	all();
 	gauges_check(&before);

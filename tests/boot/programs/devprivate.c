@@ -128,8 +128,7 @@ main(int argc, char **argv)
 	}
 	private();
 	made_writable_later();
-	before = gauges_now();
-	before = gauges_now();
+	before = gauges_at_rest();
 	private();
 	made_writable_later();
 	gauges_check(&before);

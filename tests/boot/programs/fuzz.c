@@ -185,13 +185,11 @@ main(int argc, char **argv)
 	for (int i = 0; i < 3; i++) /* what is made once is there then */
 		run_child(seed + (uint64_t)i, calls);
 	clean(".", 0);
-	gauges_now();
-	before = gauges_now();
+	before = gauges_at_rest();
 	for (int i = 0; i < children; i++) {
 		ended += run_child(seed + (uint64_t)i, calls);
 		clean(".", 0);
 	}
-	usleep(100000);
 	gauges_check(&before);
 	printf("ended %d\ndone\n", ended);
 	return (0);

@@ -99,8 +99,7 @@ main(int argc, char **argv)
 	}
 	churn(); /* what is made once is made now */
 	measure(100);
-	before = gauges_now();
-	before = gauges_now();
+	before = gauges_at_rest();
 	for (int i = 0; i < 20; i++)
 		churn();
 	measure(2000);
