@@ -162,6 +162,8 @@ uint32_t apic_id(void);
 #define APIC_IPI_INIT 0x4500
 #define APIC_IPI_SIPI 0x4600 /* + the number of the page to begin at */
 void apic_ipi(uint32_t apic, uint32_t how);
+/* An interrupt that nobody is there for: it is over, and keeps none back. */
+void apic_unexpected(uint64_t vector);
 /* Set the one-shot counter; 0 stops it. Its interrupt is VEC_TIMER. */
 void apic_timer_set(uint32_t ticks);
 uint32_t apic_timer_count(void);

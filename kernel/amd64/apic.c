@@ -21,12 +21,14 @@ enum {
 	APIC_TPR = 0x80,
 	APIC_EOI = 0xb0,
 	APIC_SPURIOUS = 0xf0,
+	APIC_ISR = 0x100, /* eight registers of 32 vectors each: those in service */
 	APIC_ICR = 0x300,
 	APIC_ICR_TARGET = 0x310,
-	APIC_LVT_TIMER = 0x320
+	APIC_LVT_TIMER = 0x320,
+	APIC_LVT_LINT1 = 0x360
 };
 enum { APIC_TIMER_INIT = 0x380, APIC_TIMER_COUNT = 0x390, APIC_TIMER_DIV = 0x3e0 };
-enum { DIVIDE_BY_1 = 0xb, LVT_MASKED = 1 << 16, SOFTWARE_ENABLE = 0x100 };
+enum { DIVIDE_BY_1 = 0xb, LVT_NMI = 4 << 8, SOFTWARE_ENABLE = 0x100 };
 enum { IOAPIC_VERSION = 1, IOAPIC_REDIR = 0x10 };
 #define ICR_PENDING (1u << 12)
 enum { REDIR_LOW = 1 << 13, REDIR_LEVEL = 1 << 15, REDIR_MASKED = 1 << 16 };
@@ -101,6 +103,7 @@ lapic_init(void)
 	lapic_write(APIC_TPR, 0);
 	lapic_write(APIC_TIMER_DIV, DIVIDE_BY_1);
 	lapic_write(APIC_LVT_TIMER, VEC_TIMER);
+	lapic_write(APIC_LVT_LINT1, LVT_NMI); /* where a PC's NMI line ends, on each CPU */
 	lapic_write(APIC_SPURIOUS, SOFTWARE_ENABLE | VEC_SPURIOUS);
 }
 
@@ -174,6 +177,14 @@ void
 apic_eoi(void)
 {
 	lapic_write(APIC_EOI, 0);
+}
+
+/* A spurious interrupt (SDM 3A, 11.9) is not in service, one that nobody expects is. */
+void
+apic_unexpected(uint64_t vector)
+{
+	if ((lapic_read(APIC_ISR + (int)(vector / 32) * 16) >> vector % 32 & 1) != 0)
+		apic_eoi();
 }
 
 void

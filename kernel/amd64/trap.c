@@ -214,7 +214,8 @@ interrupt(uint64_t vector)
 		apic_eoi();
 		tlb_poll();
 	} else {
-		count[CPU_INTR_SPURIOUS]++; /* which get no EOI */
+		count[CPU_INTR_SPURIOUS]++;
+		apic_unexpected(vector);
 	}
 }
 

@@ -53,12 +53,12 @@ class Debugged:
     """A machine under gdb, which stands before its first instruction."""
 
     def __init__(self, *command: str, options: Iterable[str] = ("--icount",),
-                 kernel: Path = KERNEL) -> None:
+                 kernel: Path = KERNEL, out: int = subprocess.DEVNULL) -> None:
         port = free_port()
         self.machine = subprocess.Popen(
             [str(RUN), f"--gdb={port}", "--display", "none", "--timeout", "300", *options, "--",
              *command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
         try:
             self.gdb = Gdb("-ex", "set tcp connect-timeout 60", kernel=kernel)
             self.first = self.gdb(f"target remote :{port}")
