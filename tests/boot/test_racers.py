@@ -21,3 +21,11 @@ CASES = [
 def test_racers(device: str, case: str, expected: list[str]) -> None:
     result = boot("racers", f"/dev/{device}", case, options=["--append", "testdev"], timeout=60)
     assert (result.status, result.lines()) == (0, expected), result
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+def test_a_process_ends_while_its_map_is_faulted_on(cpus: int) -> None:
+    result = boot("leavers", "/dev/testdev", options=["--append", "testdev loglevel=3", "--smp", cpus],
+                  timeout=300)
+    assert result.lines() == ["exit_group: 7", "execve: 7", "a bad access: -11", "kill: -9",
+                              "threads exit: 7", "killed by the parent: -9"], result
