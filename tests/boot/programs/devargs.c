@@ -410,7 +410,7 @@ main(int argc, char **argv)
 		return (1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	all();
-	before = gauges_at_rest();
+	before = gauges_before();
 	quiet = 1;
 	all();
 	gauges_check(&before);

@@ -212,7 +212,7 @@ main(void)
 	check(fb >= 0 && file >= 0 && pwrite(file, buf, CHUNK, 0) == (ssize_t)CHUNK, "open");
 	vram = (size_t)lseek(fb, 0, SEEK_END);
 	all(); /* what is kept for the next time is made now */
-	before = gauges_at_rest();
+	before = gauges_before();
 	all();
 	gauges_check(&before);
 	puts("done");

@@ -128,7 +128,7 @@ main(int argc, char **argv)
 	}
 	private();
 	made_writable_later();
-	before = gauges_at_rest();
+	before = gauges_before();
 	private();
 	made_writable_later();
 	gauges_check(&before);

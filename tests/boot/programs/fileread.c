@@ -67,7 +67,7 @@ main(int argc, char **argv)
 	}
 	set_window("16");
 	read_all("16", "with holes", PROT_READ, MAP_SHARED, 1);
-	before = gauges_at_rest();
+	before = gauges_before();
 	for (int i = 1; i < argc; i++) {
 		set_window(argv[i]);
 		read_all(argv[i], "forwards", PROT_READ, MAP_SHARED, 1);

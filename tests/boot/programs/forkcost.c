@@ -113,7 +113,8 @@ many(void)
 			for (int k = 0; k < 10; k++)
 				pthread_join(t[k], NULL);
 	}
-	gauges_at_rest(); /* the dead are buried by the idle thread */
+	usleep(20000); /* the dead are buried by the idle thread */
+	gauges_before();
 }
 
 static void

@@ -185,11 +185,12 @@ main(int argc, char **argv)
 	for (int i = 0; i < 3; i++) /* what is made once is there then */
 		run_child(seed + (uint64_t)i, calls);
 	clean(".", 0);
-	before = gauges_at_rest();
+	before = gauges_before();
 	for (int i = 0; i < children; i++) {
 		ended += run_child(seed + (uint64_t)i, calls);
 		clean(".", 0);
 	}
+	usleep(100000);
 	gauges_check(&before);
 	printf("ended %d\ndone\n", ended);
 	return (0);

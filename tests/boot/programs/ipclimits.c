@@ -68,7 +68,7 @@ leaks(void)
 	struct gauges before;
 
 	use_all();
-	before = gauges_at_rest();
+	before = gauges_before();
 	for (int i = 0; i < 5; i++)
 		use_all();
 	gauges_check(&before);

@@ -439,7 +439,7 @@ main(int argc, char **argv)
 		return (0);
 	}
 	for (int round = 0; round < 2; round++) { /* the first fills caches */
-		before = gauges_at_rest();
+		before = gauges_before();
 		for (size_t i = 0; i < SLEEPS; i++)
 			kill_asleep(sleeps[i].name, sleeps[i].sleep);
 		reap_all();

@@ -99,7 +99,7 @@ main(int argc, char **argv)
 	}
 	churn(); /* what is made once is made now */
 	measure(100);
-	before = gauges_at_rest();
+	before = gauges_before();
 	for (int i = 0; i < 20; i++)
 		churn();
 	measure(2000);

@@ -136,7 +136,7 @@ main(void)
 	many();
 	for (int i = 0; i < 4; i++)
 		before[i] = stat_of(names[i]);
-	g = gauges_at_rest();
+	g = gauges_before();
 	many();
 	many();
 	gauges_check(&g);

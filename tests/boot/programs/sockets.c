@@ -695,7 +695,7 @@ leaks(void)
 	struct gauges before;
 
 	lose_some();
-	before = gauges_at_rest();
+	before = gauges_before();
 	for (int i = 0; i < 3; i++)
 		lose_some();
 	gauges_check(&before);

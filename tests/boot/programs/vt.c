@@ -325,7 +325,7 @@ main(int argc, char **argv)
 	}
 	for (int i = 0; i < 3; i++) { /* by then all caches hold what they will */
 		printf("run %d\n", i);
-		before = gauges_at_rest();
+		before = gauges_before();
 		run(what);
 		usleep(100000); /* what is freed later is free */
 	}
