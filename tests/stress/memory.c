@@ -13,6 +13,7 @@
 
 #define PATIENCE 60 /* seconds until one that only has to run has run */
 
+static int hammering; /* (atomic) somebody of this process hammers */
 static _Thread_local sigjmp_buf jump;
 static _Thread_local volatile sig_atomic_t armed;
 
@@ -139,12 +140,19 @@ ask(struct worker *w, enum job job, volatile uint64_t *p, uint64_t *value)
 	return (wait_done(w, post(w, job, p, *value), value));
 }
 
+/* Two who wait for each other's hammer, and are each other's, would do so for ever. */
 struct box *
 ask_hammer(struct worker *w, volatile uint64_t *p)
 {
-	uint64_t before = *p;
-	struct box *b = post(w, JOB_HAMMER, p, 0);
+	int free = 0;
+	uint64_t before;
+	struct box *b;
 
+	if (!__atomic_compare_exchange_n(&hammering, &free, 1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return (NULL);
+	before = *p;
+	b = post(w, JOB_HAMMER, p, 0);
 	while (*p == before) {
 		serve(w);
 		sched_yield();
@@ -156,9 +164,12 @@ int
 hammer_stop(struct worker *w, struct box *b)
 {
 	uint64_t value;
+	int sig;
 
 	__atomic_store_n(&b->stop, true, __ATOMIC_RELAXED);
-	return (wait_done(w, b, &value));
+	sig = wait_done(w, b, &value);
+	__atomic_store_n(&hammering, 0, __ATOMIC_RELEASE);
+	return (sig);
 }
 
 int

@@ -184,6 +184,10 @@ op_switch(struct worker *w, struct slot *s)
 	p = (volatile uint64_t *)(void *)(s->addr + i * PAGE);
 	page = w->screen.first + s->first + i;
 	b = ask_hammer(w, p);
+	if (b == NULL) {
+		let_go();
+		return;
+	}
 	must(w, "the second console", ioctl(first, VT_ACTIVATE, 2));
 	must_be_still(w, page);
 	if (rnd(w, 2) == 0) { /* no text there for a while */

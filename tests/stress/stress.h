@@ -97,7 +97,8 @@ uint64_t word_of(uint64_t pattern, unsigned i);
 void serve(struct worker *w);
 /* The same access by another worker. */
 int ask(struct worker *w, enum job job, volatile uint64_t *p, uint64_t *value);
-/* Another worker writes to p until it faults; ask_hammer returns when it has begun. */
+/* Another worker writes to p until it faults; ask_hammer returns when it has begun,
+ * NULL when another one of this process is at it. */
 struct box *ask_hammer(struct worker *w, volatile uint64_t *p);
 /* It is told to stop. The signal it got. */
 int hammer_stop(struct worker *w, struct box *b);

@@ -306,6 +306,8 @@ op_hammer(struct worker *w, struct slot *s)
 	fill(w, s, i);
 	p = (volatile uint64_t *)(void *)(s->addr + i * PAGE);
 	b = ask_hammer(w, p);
+	if (b == NULL)
+		return;
 	must(w, "mprotect", mprotect(s->addr + i * PAGE, PAGE, PROT_READ));
 	s->pages[i].prot = PROT_READ;
 	if (hammer_ended(w, b, p) == 0)
