@@ -4,11 +4,11 @@ import pytest
 
 from quire import Result, boot, on_host
 
-DEVICE = "/dev/testdev"
+DEVICE, SCREEN = "/dev/testdev", "/dev/fb0"
 
 
 def stress(seed: int, seconds: int, *options: object) -> Result:
-    return boot("stress", str(seed), str(seconds), "3", "2", DEVICE, timeout=300,
+    return boot("stress", str(seed), str(seconds), "3", "2", DEVICE, SCREEN, timeout=300,
                 options=[*options, "--append", "testdev loglevel=4"])
 
 
