@@ -319,15 +319,19 @@ vm_phys_ram(int i, struct vm_phys_range *range)
 vm_page_t
 vm_phys_fictitious_to_vm_page(vm_paddr_t pa)
 {
-	struct vm_phys_seg *seg;
-	vm_page_t m = NULL;
+	vm_page_t m = PHYS_TO_VM_PAGE(pa);
 
-	mtx_lock(&free_mtx);
-	LIST_FOREACH (seg, &fict_list, link)
-		if (seg_contains(seg, pa))
-			m = &seg->pages[atop(pa - seg->start)];
-	mtx_unlock(&free_mtx);
-	return (m);
+	return (m != NULL && (m->flags & PG_FICTITIOUS) != 0 ? m : NULL);
+}
+
+/* Of a frame that is not RAM. */
+static vm_page_t __slow_path
+device_page(vm_paddr_t pa)
+{
+	struct vm_phys_range range;
+
+	vm_phys_find(pa, &range);
+	return (range.pages != NULL ? &range.pages[atop(pa - range.start)] : NULL);
 }
 
 vm_page_t
@@ -335,9 +339,7 @@ PHYS_TO_VM_PAGE(vm_paddr_t pa)
 {
 	struct vm_phys_seg *seg = seg_of(pa);
 
-	if (__predict_false(seg == NULL))
-		return (vm_phys_fictitious_to_vm_page(pa));
-	return (&seg->pages[atop(pa - seg->start)]);
+	return (__predict_true(seg != NULL) ? &seg->pages[atop(pa - seg->start)] : device_page(pa));
 }
 
 static bool
