@@ -13,7 +13,10 @@
 #include "fs/vnode.h"
 #include "vm/vm_page.h"
 
-#define FORK_PAGES 64 /* of free memory, below which no process or thread begins */
+/* No process or thread begins without so much free memory, for it and for what each process there is
+ * may have to copy yet, of what it shares with others. */
+#define FORK_PAGES   64
+#define GROWTH_PAGES 8
 
 /* Has curproc's user, not the superuser, as many processes and threads as it may? */
 static bool
@@ -33,7 +36,7 @@ fork_allowed(void)
 	thread_reap();
 	if (proc_count() >= TASK_MAX || thread_count() >= TASK_MAX || user_at_limit())
 		return (EAGAIN);
-	return (VM_FREE_COUNT() < vm_cnt.v_free_reserved + FORK_PAGES ? ENOMEM : 0);
+	return (memory_left(FORK_PAGES + GROWTH_PAGES * proc_count()) ? 0 : ENOMEM);
 }
 
 char *

@@ -26,6 +26,7 @@ struct pgrp {
 	int pg_id; /* (c) */
 	struct session *pg_session; /* (c) */
 	LIST_HEAD(, proc) pg_members; /* (t) by p_pglist */
+	uint64_t pg_badness; /* (t) its members', when vm_oom looked last */
 };
 
 /*

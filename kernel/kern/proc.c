@@ -21,11 +21,9 @@
 #include "vm/vm_fault.h"
 #include "vm/vm_page.h"
 
-/* What a process has of the kernel's memory, a stack and page tables; no more before it runs. */
-#define PROC_PAGES ((int64_t)atop(KSTACK_SIZE) + 4)
 
 struct rwlock proctree_lock = RW_INITIALIZER("process table", LR_FILE);
-static struct proclist allproc = TAILQ_HEAD_INITIALIZER(allproc); /* (t) by number */
+struct proclist allproc = TAILQ_HEAD_INITIALIZER(allproc);
 static int last_pid; /* atomic */
 static uint64_t nprocs; /* (t) in the table */
 STAT(procs, nprocs);
@@ -211,7 +209,7 @@ proc_vmspace(struct proc *p)
 	return (vm);
 }
 
-static uint64_t
+uint64_t
 proc_resident(struct proc *p)
 {
 	uint64_t pages;
@@ -397,52 +395,10 @@ proc_ast(void)
 		signal_ast_done();
 }
 
-uint64_t
-proc_badness(struct proc *p)
-{
-	int adj = __atomic_load_n(&p->p_oom_score_adj, __ATOMIC_RELAXED);
-	int64_t pages = (int64_t)proc_resident(p) + PROC_PAGES;
-
-	if (p->p_vm == NULL || adj == OOM_SCORE_ADJ_MIN) /* dead; or spared */
-		return (0);
-	pages += adj * (int64_t)(vm_cnt.v_page_count / 1000);
-	return (MAX(pages, 1));
-}
-
-/*
- * The worst process goes, the first one only when there is no other: its end is everybody's.
- * Nobody while the memory of one is on its way back.
- */
 bool
-vm_oom(void)
+proc_dying(void)
 {
-	struct proc *p, *victim = NULL;
-	uint64_t pages, most = 0;
-
-	thread_reap(); /* the idle thread does not get round to it now */
-	if (__atomic_load_n(&ndying, __ATOMIC_RELAXED) != 0)
-		return (true);
-	rw_wlock(&proctree_lock); /* one chooses at a time */
-	if (__atomic_load_n(&ndying, __ATOMIC_RELAXED) != 0) {
-		rw_unlock(&proctree_lock);
-		return (true);
-	}
-	TAILQ_FOREACH (p, &allproc, p_list) {
-		pages = proc_badness(p);
-		if (pages == 0)
-			continue;
-		if (victim == NULL || victim->p_pid == 1 || pages > most) {
-			victim = p;
-			most = pages;
-		}
-	}
-	if (victim != NULL) {
-		klog(LOG_WARNING, "out of memory: killed pid %d (%s), %lu KiB", victim->p_pid,
-		     victim->p_comm, proc_resident(victim) * (PAGE_SIZE >> 10));
-		proc_kill(victim, SIGKILL);
-	}
-	rw_unlock(&proctree_lock);
-	return (victim != NULL);
+	return (__atomic_load_n(&ndying, __ATOMIC_RELAXED) != 0);
 }
 
 uint64_t

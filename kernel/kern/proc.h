@@ -136,6 +136,7 @@ proc_has_threads(struct proc *p)
 /* The table and the family tree. Held for short, never while memory is waited for: vm_oom takes it.
  * Before any p_lock. */
 extern struct rwlock proctree_lock;
+extern struct proclist allproc; /* (t) by number: the oldest first */
 /* A number for a new process or thread, not used before: no group or session has it either. */
 int pid_alloc(void);
 /* The last number given. */
@@ -168,11 +169,8 @@ struct vmspace *proc_vmspace(struct proc *p);
 void proc_usage(struct proc *p, struct usage *u);
 /* Who p is and what it has used, for what its parent is told. */
 void proc_siginfo(struct proc *p, struct siginfo *info);
-#define OOM_SCORE_ADJ_MIN (-1000) /* of p_oom_score_adj: never killed */
-#define OOM_SCORE_ADJ_MAX 1000
-/* How good it would be to kill p, in pages, as Linux reckons: what it has, more or less as many
- * thousandths of memory as its oom_score_adj says. 0: it is not to be killed. */
-uint64_t proc_badness(struct proc *p);
+/* How many pages p has mapped; 0: it is dead. */
+uint64_t proc_resident(struct proc *p);
 /* Make the first process, pid 1, run path with argv (argc strings, kernel memory). 0 or an
  * errno. */
 int proc_start_init(const char *path, int argc, char *const argv[]);
@@ -181,11 +179,23 @@ void proc_kill(struct proc *p, int sig);
 void proc_kill_locked(struct proc *p, int sig); /* p_lock is held */
 /* p, if it was killed, is dead and its memory free. */
 void proc_died(struct proc *p);
+/* Somebody was killed, and has not let go of all memory. */
+bool proc_dying(void);
 /* Send a signal (si_signo 0: nothing) to all but curproc and the first process; false: there is
  * none. */
 bool proc_signal_all(const struct siginfo *info);
 /* On the way to user mode, td_ast being set, interrupts on: die, or see to timers and signals. */
 void proc_ast(void);
+
+/* --- oom.c ------------------------------------------------------------------------------------ */
+
+#define OOM_SCORE_ADJ_MIN (-1000) /* of p_oom_score_adj: never killed */
+#define OOM_SCORE_ADJ_MAX 1000
+/* How good it would be to kill p, in pages, as Linux reckons: what it has, more or less as many
+ * thousandths of memory as its oom_score_adj says. 0: it is not to be killed. */
+uint64_t proc_badness(struct proc *p);
+/* Can so many pages be had that leave what there is of free memory alone? Drops some for it. */
+bool memory_left(uint64_t pages);
 
 /* --- fork.c ----------------------------------------------------------------------------------- */
 
