@@ -34,7 +34,7 @@ pgrp_signal(struct pgrp *pg, int sig)
 	struct proc *p;
 
 	rw_assert_locked(&proctree_lock);
-	LIST_FOREACH (p, &pg->pg_members, p_pglist)
+	TAILQ_FOREACH (p, &pg->pg_members, p_pglist)
 		signal_send(p, NULL, sig);
 }
 
@@ -46,7 +46,7 @@ pgrp_orphaned(struct pgrp *pg)
 	struct pgrp *of_parent;
 
 	rw_assert_locked(&proctree_lock);
-	LIST_FOREACH (p, &pg->pg_members, p_pglist) {
+	TAILQ_FOREACH (p, &pg->pg_members, p_pglist) {
 		if (p->p_parent == NULL || p->p_zombie)
 			continue;
 		of_parent = p->p_parent->p_pgrp;
@@ -61,7 +61,7 @@ has_stopped(struct pgrp *pg)
 {
 	struct proc *p;
 
-	LIST_FOREACH (p, &pg->pg_members, p_pglist)
+	TAILQ_FOREACH (p, &pg->pg_members, p_pglist)
 		if (p->p_stopsig != 0)
 			return (true);
 	return (false);
@@ -88,6 +88,7 @@ pgrp_init(struct pgrp *pg, int pgid, struct session *s)
 {
 	rw_assert_wlocked(&proctree_lock);
 	*pg = (struct pgrp){.pg_id = pgid, .pg_session = s};
+	TAILQ_INIT(&pg->pg_members);
 	s->s_groups++;
 	LIST_INSERT_HEAD(&pgrps, pg, pg_link);
 	npgrps++;
@@ -112,7 +113,7 @@ static void
 pgrp_enter(struct proc *p, struct pgrp *pg)
 {
 	rw_assert_wlocked(&proctree_lock);
-	LIST_INSERT_HEAD(&pg->pg_members, p, p_pglist);
+	TAILQ_INSERT_TAIL(&pg->pg_members, p, p_pglist);
 	p->p_pgrp = pg;
 }
 
@@ -122,9 +123,9 @@ pgrp_leave(struct proc *p)
 	struct pgrp *pg = p->p_pgrp;
 
 	rw_assert_wlocked(&proctree_lock);
-	LIST_REMOVE(p, p_pglist);
+	TAILQ_REMOVE(&pg->pg_members, p, p_pglist);
 	p->p_pgrp = NULL;
-	if (LIST_EMPTY(&pg->pg_members))
+	if (TAILQ_EMPTY(&pg->pg_members))
 		pgrp_delete(pg);
 }
 
@@ -135,9 +136,9 @@ pgrp_move(struct proc *p, struct pgrp *to)
 	struct pgrp *from = p->p_pgrp;
 
 	rw_assert_wlocked(&proctree_lock);
-	LIST_REMOVE(p, p_pglist);
+	TAILQ_REMOVE(&from->pg_members, p, p_pglist);
 	pgrp_enter(p, to);
-	if (LIST_EMPTY(&from->pg_members))
+	if (TAILQ_EMPTY(&from->pg_members))
 		pgrp_delete(from);
 }
 

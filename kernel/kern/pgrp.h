@@ -25,7 +25,9 @@ struct pgrp {
 	LIST_ENTRY(pgrp) pg_link; /* (t) */
 	int pg_id; /* (c) */
 	struct session *pg_session; /* (c) */
-	LIST_HEAD(, proc) pg_members; /* (t) by p_pglist */
+	/* (t) by p_pglist, the oldest first: of those that are killed together the last comes first, and
+	 * in long lists of who maps a page the youngest are found first. */
+	TAILQ_HEAD(, proc) pg_members;
 	uint64_t pg_badness; /* (t) its members', when vm_oom looked last */
 };
 

@@ -73,7 +73,7 @@ struct proc {
 	struct proclist p_zombies; /* (t) the oldest first */
 	struct proc *p_parent; /* (t) NULL: the first process */
 	struct pgrp *p_pgrp; /* (t) NULL once nobody can find it */
-	LIST_ENTRY(proc) p_pglist; /* (t) */
+	TAILQ_ENTRY(proc) p_pglist; /* (t) */
 	uint32_t p_refs; /* (a) the table's and those of who looks at it */
 	struct rwlock p_lock; /* rank LR_FILE */
 	int p_pid; /* (c) */

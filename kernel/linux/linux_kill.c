@@ -24,7 +24,7 @@ kill_group(int pgid, const struct siginfo *info)
 	rw_rlock(&proctree_lock);
 	pg = pgid == 0 ? curproc->p_pgrp : pgrp_find(pgid);
 	if (pg != NULL)
-		LIST_FOREACH (p, &pg->pg_members, p_pglist) {
+		TAILQ_FOREACH (p, &pg->pg_members, p_pglist) {
 			if (cr_cansignal(p) != 0) {
 				error = error == ESRCH ? EPERM : error;
 				continue;

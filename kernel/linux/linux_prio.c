@@ -37,7 +37,7 @@ each_of_group(int pgid, struct prio_op *op)
 	rw_rlock(&proctree_lock);
 	pg = pgid == 0 ? curproc->p_pgrp : pgrp_find(pgid);
 	if (pg != NULL)
-		LIST_FOREACH (p, &pg->pg_members, p_pglist)
+		TAILQ_FOREACH (p, &pg->pg_members, p_pglist)
 			each_of_proc(p, op);
 	rw_unlock(&proctree_lock);
 }
