@@ -1,5 +1,5 @@
 /*
- * abuse forks|files|mappings|pipe|signals|memory: takes all there is to take of it, again and again,
+ * abuse forks|crowd|files|mappings|pipe|signals|memory: takes all there is to take of it, again and again,
  * in a session of its own (its number is printed), until it is killed.
  */
 #define _GNU_SOURCE
@@ -20,6 +20,20 @@ forks(void)
 	for (;;)
 		if (fork() < 0)
 			usleep(1000);
+}
+
+/* As many processes as there can be, and each has some memory besides. */
+static void
+crowd(void)
+{
+	for (;;) {
+		if (fork() < 0)
+			usleep(1000);
+		else
+			memset(mmap(NULL, 1 << 17, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+			       1, 1 << 17);
+	}
 }
 
 /* In a few processes: each may have no more than so many. */
@@ -104,7 +118,7 @@ memory(void)
 static const struct {
 	const char *name;
 	void (*run)(void);
-} kinds[] = {{"forks", forks},    {"files", files},     {"mappings", mappings},
+} kinds[] = {{"forks", forks},    {"crowd", crowd},     {"files", files},  {"mappings", mappings},
 	     {"pipe", fill_pipe}, {"signals", signals}, {"memory", memory}};
 
 int
