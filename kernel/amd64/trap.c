@@ -9,6 +9,7 @@
 #include "kern/proc.h"
 #include "linux/linux_syscall.h"
 #include "vm/vm_fault.h"
+#include "vm/vm_page.h"
 
 enum { T_NMI = 2, T_DF = 8, T_PF = 14, T_MCE = 18, T_EXCEPTIONS = 32 };
 enum { PF_PROT = 1, PF_WRITE = 2, PF_USER = 4, PF_RSVD = 8, PF_EXEC = 16 };
@@ -121,6 +122,10 @@ page_fault(struct trapframe *tf, uint64_t va)
 	      tf->tf_rip < (uint64_t)user_access_start || tf->tf_rip >= (uint64_t)user_access_end)))
 		trap_panic(tf);
 	cpu_intr_enable();
+	/* Tables and what describes the memory come of the reserve: not its last half, which system
+	 * calls need. */
+	if (__predict_false(vm_cnt.v_free_count < vm_cnt.v_free_reserved / 2))
+		vm_wait();
 	rv = va < VM_MAXUSER_ADDRESS
 		 ? vm_fault(&curproc->p_vm->vm_map, va, type, VM_FAULT_NORMAL, NULL)
 		 : KERN_INVALID_ADDRESS;
