@@ -19,6 +19,7 @@ static uint64_t hopeless_until; /* (a) ns: a scan was in vain */
 
 /* What a process has of the kernel's memory, a stack and page tables; no more before it runs. */
 #define PROC_PAGES ((int64_t)atop(KSTACK_SIZE) + 4)
+#define ENTRIES_PER_PAGE 16 /* of a map, which are the kernel's memory */
 #define IN_VAIN    20 /* times what a scan took pass before the next one */
 #define CROWD      16 /* a group is one that has more than so many times what the worst process has */
 
@@ -53,6 +54,10 @@ proc_badness(struct proc *p)
 
 	if (p->p_vm == NULL || adj == OOM_SCORE_ADJ_MIN) /* dead; or spared */
 		return (0);
+	rw_rlock(&p->p_lock);
+	if (p->p_vm != NULL)
+		pages += p->p_vm->vm_map.nentries / ENTRIES_PER_PAGE;
+	rw_unlock(&p->p_lock);
 	pages += adj * (int64_t)(vm_cnt.v_page_count / 1000);
 	return (MAX(pages, 1));
 }
