@@ -21,7 +21,6 @@
 #include "vm/vm_fault.h"
 #include "vm/vm_page.h"
 
-
 struct rwlock proctree_lock = RW_INITIALIZER("process table", LR_FILE);
 struct proclist allproc = TAILQ_HEAD_INITIALIZER(allproc);
 static int last_pid; /* atomic */

@@ -169,23 +169,19 @@ mmap_populate(vm_offset_t addr, vm_offset_t end, uint64_t flags, const struct vm
 }
 
 int64_t
-sys_mmap(uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd, uint64_t offset)
+linux_mmap(struct file *fp, uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags,
+	   uint64_t offset)
 {
 	struct vm_map_req req = {
 	    .offset = offset, .prot = prot & VM_PROT_ALL, .max_prot = VM_PROT_ALL};
-	struct file *fp = NULL;
 	int error;
 
-	if ((offset & PAGE_MASK) != 0)
-		return (-EINVAL);
 	if ((flags & MAP_NORESERVE) != 0 && !vm_commit_strict())
 		req.eflags = MAP_ENTRY_NORESERVE;
 	if ((flags & MAP_32BIT) != 0) {
 		req.lowest = LOW_START;
 		req.highest = LOW_END;
 	}
-	if ((flags & MAP_ANONYMOUS) == 0 && (error = fget(fd, &fp)) != 0)
-		return (-error);
 	error = mmap_check_range(&addr, &length, flags);
 	if (error == 0 && (flags & MAP_LOCKED) != 0)
 		error = linux_may_lock(length, EAGAIN);
@@ -202,9 +198,24 @@ sys_mmap(uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd, 
 		vm_object_deallocate(req.object);
 	if (error == 0)
 		mmap_populate(addr, addr + length, flags, &req);
+	return (error != 0 ? -error : (int64_t)addr);
+}
+
+int64_t
+sys_mmap(uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd, uint64_t offset)
+{
+	struct file *fp = NULL;
+	int64_t at;
+	int error;
+
+	if ((offset & PAGE_MASK) != 0)
+		return (-EINVAL);
+	if ((flags & MAP_ANONYMOUS) == 0 && (error = fget(fd, &fp)) != 0)
+		return (-error);
+	at = linux_mmap(fp, addr, length, prot, flags, offset);
 	if (fp != NULL)
 		fdrop(fp);
-	return (error != 0 ? -error : (int64_t)addr);
+	return (at);
 }
 
 int64_t

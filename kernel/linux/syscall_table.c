@@ -37,6 +37,9 @@
 	X(26, msync) \
 	X(27, mincore) \
 	X(28, madvise) \
+	X(29, shmget) \
+	X(30, shmat) \
+	X(31, shmctl) \
 	X(32, dup) \
 	X(33, dup2) \
 	X(34, pause) \
@@ -69,6 +72,7 @@
 	X(61, wait4) \
 	X(62, kill) \
 	X(63, uname) \
+	X(67, shmdt) \
 	X(72, fcntl) \
 	X(73, flock) \
 	X(74, fsync) \
