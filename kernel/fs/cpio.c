@@ -10,19 +10,11 @@
 
 /* A header is the magic number and 13 fields of 8 hex digits, then the name, padded to 4 bytes. */
 #define HEADER_LEN 110ul
+/* clang-format off */
 enum {
-	F_INO,
-	F_MODE,
-	F_UID,
-	F_GID,
-	F_NLINK,
-	F_MTIME,
-	F_SIZE,
-	F_MAJOR,
-	F_MINOR,
-	F_RMAJOR,
-	F_RMINOR
+	F_INO, F_MODE, F_UID, F_GID, F_NLINK, F_MTIME, F_SIZE, F_MAJOR, F_MINOR, F_RMAJOR, F_RMINOR,
 };
+/* clang-format on */
 enum { F_NAMESIZE = 11, F_CHECK, F_COUNT };
 enum { CPIO_TYPE = 0170000, CPIO_DIR = 0040000, CPIO_REG = 0100000, CPIO_LNK = 0120000 };
 

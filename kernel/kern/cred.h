@@ -42,26 +42,14 @@ void cred_borrow(const struct ucred *cr);
 struct ucred *proc_cred(struct proc *p);
 
 /* Capabilities by their bits, as Linux numbers them. */
+/* clang-format off */
 enum {
-	CAP_CHOWN,
-	CAP_DAC_OVERRIDE,
-	CAP_DAC_READ_SEARCH,
-	CAP_FOWNER,
-	CAP_FSETID,
-	CAP_KILL,
-	CAP_SETGID,
-	CAP_SETUID,
-	CAP_IPC_LOCK = 14,
-	CAP_IPC_OWNER = 15,
-	CAP_SYS_CHROOT = 18,
-	CAP_SYS_PTRACE,
-	CAP_SYS_ADMIN = 21,
-	CAP_SYS_NICE = 23,
-	CAP_SYS_RESOURCE = 24,
-	CAP_SYS_TIME,
-	CAP_MKNOD = 27,
-	CAP_SYSLOG = 34,
+	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
+	CAP_SETGID, CAP_SETUID, CAP_IPC_LOCK = 14, CAP_IPC_OWNER = 15, CAP_SYS_CHROOT = 18,
+	CAP_SYS_PTRACE, CAP_SYS_ADMIN = 21, CAP_SYS_NICE = 23, CAP_SYS_RESOURCE = 24, CAP_SYS_TIME,
+	CAP_MKNOD = 27, CAP_SYSLOG = 34,
 };
+/* clang-format on */
 #define CAP_BIT(cap) (1ul << (cap))
 /* Those that come and go with user 0 for files (setfsuid). */
 #define CAP_FS                                                                           \

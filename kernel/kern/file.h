@@ -14,38 +14,22 @@ struct vnode;
 #define FD_MAX 1048576 /* descriptors that a process may be allowed (RLIMIT_NOFILE) */
 
 /* f_flags: open(2)'s, with Linux's values because they cross the system-call boundary. */
+/* clang-format off */
 enum {
-	O_RDONLY = 0,
-	O_WRONLY = 1,
-	O_RDWR = 2,
-	O_ACCMODE = 3,
-	O_CREAT = 0100,
-	O_EXCL = 0200,
-	O_NOCTTY = 0400,
-	O_TRUNC = 01000,
-	O_APPEND = 02000,
-	O_NONBLOCK = 04000,
-	O_DIRECT = 040000,
-	O_DIRECTORY = 0200000,
-	O_NOFOLLOW = 0400000,
-	O_CLOEXEC = 02000000,
-	O_DSYNC = 010000,
+	O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_ACCMODE = 3, O_CREAT = 0100, O_EXCL = 0200,
+	O_NOCTTY = 0400, O_TRUNC = 01000, O_APPEND = 02000, O_NONBLOCK = 04000, O_DIRECT = 040000,
+	O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000, O_CLOEXEC = 02000000, O_DSYNC = 010000,
 	O_LARGEFILE = 0100000, /* every file is one */
-	O_NOATIME = 01000000,
-	O_SYNC = 04010000,
-	O_PATH =
-	    010000000, /* a place in the tree: neither read nor written, nor opened by v_open */
+	O_NOATIME = 01000000, O_SYNC = 04010000,
+	O_PATH = 010000000, /* a place in the tree: neither read nor written, nor opened by v_open */
 	O_TMPFILE = 020000000, /* with O_DIRECTORY */
 };
 
 /* ioctls of any file, and FIONREAD (bytes that can be read) of those that have a v_ioctl for it. */
 enum {
-	FIONREAD = 0x541b,
-	FIONBIO = 0x5421,
-	FIONCLEX = 0x5450,
-	FIOCLEX,
-	FIOASYNC,
+	FIONREAD = 0x541b, FIONBIO = 0x5421, FIONCLEX = 0x5450, FIOCLEX, FIOASYNC,
 };
+/* clang-format on */
 
 /* Locks: (c) constant  (a) atomic  (f) f_lock */
 struct file {

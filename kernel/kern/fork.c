@@ -128,7 +128,6 @@ thread_fork(struct proc *p, const struct fork_args *args, struct thread **tdp)
 	td->td_param = sched_inherit(curthread);
 	td->td_cpumask = curthread->td_cpumask;
 	td->td_timer_slack = curthread->td_timer_slack;
-	td->td_ioprio = curthread->td_ioprio;
 	memcpy(td->td_comm, thread_comm(curthread), sizeof(td->td_comm));
 	if (!args->thread && (!args->share_vm || args->vfork))
 		td->td_sigstack = curthread->td_sigstack;

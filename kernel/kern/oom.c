@@ -18,10 +18,10 @@
 static uint64_t hopeless_until; /* (a) ns: a scan was in vain */
 
 /* What a process has of the kernel's memory, a stack and page tables; no more before it runs. */
-#define PROC_PAGES ((int64_t)atop(KSTACK_SIZE) + 4)
+#define PROC_PAGES       ((int64_t)atop(KSTACK_SIZE) + 4)
 #define ENTRIES_PER_PAGE 16 /* of a map, which are the kernel's memory */
-#define IN_VAIN    20 /* times what a scan took pass before the next one */
-#define CROWD      16 /* a group is one that has more than so many times what the worst process has */
+#define IN_VAIN          20 /* times what a scan took pass before the next one */
+#define CROWD            16 /* a group is one that has more than so many times what the worst process has */
 
 struct offenders {
 	struct proc *worst; /* NULL: there is none */

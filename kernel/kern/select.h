@@ -9,21 +9,14 @@
 #include <sys/queue.h>
 
 /* As poll(2)'s, with Linux's values because they cross the system-call boundary. */
+/* clang-format off */
 enum {
-	POLLIN = 0x1,
-	POLLPRI = 0x2,
-	POLLOUT = 0x4,
-	POLLERR = 0x8,
-	POLLHUP = 0x10,
-	POLLNVAL = 0x20,
-	POLLRDNORM = 0x40,
-	POLLRDBAND = 0x80,
-	POLLWRNORM = 0x100,
-	POLLWRBAND = 0x200,
-	POLLMSG = 0x400,
-	POLLRDHUP = 0x2000,
+	POLLIN = 0x1, POLLPRI = 0x2, POLLOUT = 0x4, POLLERR = 0x8, POLLHUP = 0x10, POLLNVAL = 0x20,
+	POLLRDNORM = 0x40, POLLRDBAND = 0x80, POLLWRNORM = 0x100, POLLWRBAND = 0x200,
+	POLLMSG = 0x400, POLLRDHUP = 0x2000,
 	POLL_ALWAYS = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, /* of a file that never waits */
 };
+/* clang-format on */
 
 /* Locks: (s) the selinfo lock. Zeroed memory is an empty one. */
 struct selinfo {

@@ -16,17 +16,13 @@
 enum { AF_UNSPEC = 0, AF_UNIX = 1 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5 };
 enum { SHUT_RD, SHUT_WR, SHUT_RDWR };
+/* clang-format off */
 enum {
-	MSG_OOB = 1,
-	MSG_PEEK = 2,
-	MSG_CTRUNC = 8,
-	MSG_TRUNC = 0x20,
-	MSG_DONTWAIT = 0x40,
-	MSG_WAITALL = 0x100,
-	MSG_NOSIGNAL = 0x4000,
-	MSG_WAITFORONE = 0x10000,
+	MSG_OOB = 1, MSG_PEEK = 2, MSG_CTRUNC = 8, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40,
+	MSG_WAITALL = 0x100, MSG_NOSIGNAL = 0x4000, MSG_WAITFORONE = 0x10000,
 	MSG_CMSG_CLOEXEC = 0x40000000,
 };
+/* clang-format on */
 
 #define UNP_PATH_MAX 108 /* bytes of a name, without its family */
 #define SCM_MAX_FD   253 /* files in one message */

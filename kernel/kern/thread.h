@@ -48,8 +48,6 @@ struct thread {
 	const char *td_name; /* (c) */
 	char td_comm[16]; /* proc lock: its name, unless it is the first one of its process */
 	uint64_t td_timer_slack; /* (k) ns; told, as all timers are exact */
-	uint16_t
-	    td_ioprio; /* proc lock: as ioprio_set has it; told, as nothing is read from disks */
 	int td_tid; /* (c) 0: a kernel thread */
 	enum td_state td_state; /* (s) */
 	const void *td_wchan; /* (s) what it sleeps on */

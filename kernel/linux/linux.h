@@ -94,9 +94,6 @@ int linux_page_range(uint64_t addr, uint64_t length, int wraps, uint64_t *end);
 void linux_fault_in(uint64_t start, uint64_t end, bool write);
 
 enum { NICE_LOW = -20, NICE_HIGH = 19 };
-struct thread;
-/* linux_prio.c: may curproc give td that niceness? Its p_lock is held. */
-bool linux_can_nice(struct thread *td, int nice);
 struct linux_timespec {
 	int64_t sec, nsec;
 };

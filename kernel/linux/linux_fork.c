@@ -82,16 +82,13 @@ sys_clone(uint64_t flags, uint64_t stack, uint64_t parent_tid, uint64_t child_ti
 static int
 rest_is_zero(const char *urest, uint64_t len)
 {
-	char rest[64];
-	uint64_t n;
+	char byte;
 
-	for (; len > 0; urest += n, len -= n) {
-		n = MIN(len, sizeof(rest));
-		if (copyin(urest, rest, n) != 0)
+	for (; len > 0; urest++, len--) {
+		if (copyin(urest, &byte, 1) != 0)
 			return (EFAULT);
-		for (uint64_t i = 0; i < n; i++)
-			if (rest[i] != 0)
-				return (E2BIG);
+		if (byte != 0)
+			return (E2BIG);
 	}
 	return (0);
 }

@@ -182,16 +182,13 @@ sys_get_robust_list(int tid, uint64_t *uhead, uint64_t *usize)
 /* --- membarrier ------------------------------------------------------------------------------- */
 
 /* A command's bit, and the bit with which a process says that it will want it. */
+/* clang-format off */
 enum {
-	MEMBARRIER_GLOBAL = 1,
-	MEMBARRIER_GLOBAL_EXPEDITED = 2,
-	MEMBARRIER_REGISTER_GLOBAL = 4,
-	MEMBARRIER_PRIVATE = 8,
-	MEMBARRIER_REGISTER_PRIVATE = 16,
-	MEMBARRIER_SYNC_CORE = 32,
-	MEMBARRIER_REGISTER_SYNC_CORE = 64,
-	MEMBARRIER_ALL = 127,
+	MEMBARRIER_GLOBAL = 1, MEMBARRIER_GLOBAL_EXPEDITED = 2, MEMBARRIER_REGISTER_GLOBAL = 4,
+	MEMBARRIER_PRIVATE = 8, MEMBARRIER_REGISTER_PRIVATE = 16, MEMBARRIER_SYNC_CORE = 32,
+	MEMBARRIER_REGISTER_SYNC_CORE = 64, MEMBARRIER_ALL = 127,
 };
+/* clang-format on */
 
 /* Every other thread has passed a barrier: it has been switched out, or its CPU was interrupted. */
 int64_t

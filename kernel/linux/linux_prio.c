@@ -1,6 +1,5 @@
 /*
- * System calls on the niceness and the input and output priority of threads: of one, of a process
- * group's, of a user's. The latter is kept as it is set: no file is on a disk.
+ * System calls on the niceness of threads: of one, of a process group's, of a user's.
  */
 #include "linux/linux.h"
 #include "kern/cred.h"
@@ -57,7 +56,7 @@ each_of_user(int who, struct prio_op *op)
 	}
 }
 
-enum { EACH_THREAD, EACH_GROUP, EACH_USER }; /* setpriority's; ioprio_set's are one more */
+enum { EACH_THREAD, EACH_GROUP, EACH_USER }; /* setpriority's */
 
 static int
 each(int which, int who, struct prio_op *op)
@@ -87,8 +86,9 @@ each(int which, int who, struct prio_op *op)
 
 /* --- niceness --------------------------------------------------------------------------------- */
 
-bool
-linux_can_nice(struct thread *td, int nice)
+/* May curproc give td that niceness? */
+static bool
+can_nice(struct thread *td, int nice)
 {
 	uint64_t limit = td->td_proc->p_rlimit[RLIMIT_NICE].rlim_cur;
 
@@ -103,7 +103,7 @@ nice_set(struct thread *td, struct prio_op *op)
 
 	if (cr_cansched(td->td_proc) != 0) {
 		op->error = EPERM;
-	} else if (!linux_can_nice(td, op->value)) {
+	} else if (!can_nice(td, op->value)) {
 		op->error = EACCES;
 	} else {
 		param.nice = (int8_t)op->value;
@@ -133,53 +133,4 @@ sys_getpriority(int which, int who)
 	int error = each(which, who, &op);
 
 	return (error != 0 ? -error : NICE_HIGH + 1 - op.value);
-}
-
-/* --- input and output ------------------------------------------------------------------------- */
-
-enum { CLASS_NONE, CLASS_REALTIME, CLASS_BEST_EFFORT, CLASS_IDLE };
-#define CLASS_SHIFT 13
-#define LEVELS      8 /* of a class; the rest of the bits below it is a hint */
-
-static bool
-ioprio_valid(int ioprio)
-{
-	int class = ioprio >> CLASS_SHIFT, data = ioprio & ((1 << CLASS_SHIFT) - 1);
-
-	if (class < CLASS_NONE || class > CLASS_IDLE)
-		return (false);
-	if (class == CLASS_NONE)
-		return (data == 0);
-	return (class == CLASS_IDLE || data < LEVELS);
-}
-
-static void
-ioprio_set(struct thread *td, struct prio_op *op)
-{
-	op->error = cr_cansched(td->td_proc);
-	if (op->error == 0)
-		td->td_ioprio = (uint16_t)op->value;
-}
-
-static void
-ioprio_get(struct thread *td, struct prio_op *op)
-{
-	op->value = MIN(op->value, td->td_ioprio);
-}
-
-int64_t
-sys_ioprio_set(int which, int who, int ioprio)
-{
-	struct prio_op op = {.fn = ioprio_set, .value = ioprio};
-
-	return (ioprio_valid(ioprio) ? -each(which - 1, who, &op) : -EINVAL);
-}
-
-int64_t
-sys_ioprio_get(int which, int who)
-{
-	struct prio_op op = {.fn = ioprio_get, .value = UINT16_MAX};
-	int error = each(which - 1, who, &op);
-
-	return (error != 0 ? -error : op.value);
 }

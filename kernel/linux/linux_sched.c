@@ -7,26 +7,9 @@
 #include "kern/machdep.h"
 #include "kern/proc.h"
 
-enum {
-	SCHED_OTHER,
-	SCHED_FIFO,
-	SCHED_RR,
-	SCHED_BATCH,
-	SCHED_IDLE = 5,
-	SCHED_DEADLINE,
-};
+enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_DEADLINE };
 #define SCHED_RESET_ON_FORK 0x40000000
 #define RT_MAX              99 /* highest real-time priority */
-
-/* sched_setattr's and sched_getattr's, as of its first version. */
-struct linux_sched_attr {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period; /* SCHED_DEADLINE's */
-};
-#define SCHED_FLAG_RESET_ON_FORK 1
 
 int64_t
 sys_sched_yield(void)
@@ -66,16 +49,15 @@ may_set(struct thread *td, const struct schedparam *new)
 
 	if (capable(CAP_SYS_NICE))
 		return (true);
-	if (is_realtime(new->policy) ? (new->policy != old.policy &&limit == 0) ||
-					   (new->priority > old.priority &&new->priority > limit)
-				     : !linux_can_nice(td, new->nice))
+	if (is_realtime(new->policy) && ((new->policy != old.policy &&limit == 0) ||
+					 (new->priority > old.priority &&new->priority > limit)))
 		return (false);
 	return ((!old.reset_on_fork || new->reset_on_fork) && cr_cansched(td->td_proc) == 0);
 }
 
-/* Set policy (-1: as it is), flags included, and priority; nice NULL: as it is. */
+/* Set policy (-1: as it is), flags included, and priority. */
 static int
-param_set(int pid, int policy, uint32_t priority, const int *nice)
+param_set(int pid, int policy, uint32_t priority)
 {
 	struct schedparam param;
 	struct thread *td;
@@ -96,8 +78,6 @@ param_set(int pid, int policy, uint32_t priority, const int *nice)
 		error = EINVAL;
 	param.policy = (uint8_t)policy;
 	param.priority = (uint8_t)priority;
-	if (nice != NULL && !is_realtime(policy))
-		param.nice = (int8_t)MIN(MAX(*nice, NICE_LOW), NICE_HIGH);
 	if (error == 0 && !may_set(td, &param))
 		error = EPERM;
 	if (error == 0)
@@ -115,7 +95,7 @@ setscheduler(int pid, int policy, const int *upriority)
 		return (-EINVAL);
 	if (copyin(upriority, &priority, sizeof(priority)) != 0)
 		return (-EFAULT);
-	return (-param_set(pid, policy, (uint32_t)priority, NULL));
+	return (-param_set(pid, policy, (uint32_t)priority));
 }
 
 int64_t
@@ -151,51 +131,6 @@ sys_sched_getparam(int pid, int *upriority)
 		return (-error);
 	priority = param.priority;
 	return (COPYOUT(&priority, upriority));
-}
-
-int64_t
-sys_sched_setattr(int pid, struct linux_sched_attr *uattr, uint32_t flags)
-{
-	struct linux_sched_attr attr;
-	uint32_t size;
-	int policy;
-
-	if (uattr == NULL || pid < 0 || flags != 0)
-		return (-EINVAL);
-	if (copyin(&uattr->size, &size, sizeof(size)) != 0)
-		return (-EFAULT);
-	if (size != 0 && (size < sizeof(attr) || size > PAGE_SIZE)) {
-		size = sizeof(attr);
-		return (copyout(&size, &uattr->size, sizeof(size)) != 0 ? -EFAULT : -E2BIG);
-	}
-	if (copyin(uattr, &attr, sizeof(attr)) != 0)
-		return (-EFAULT);
-	policy = (int)attr.policy;
-	if (policy < 0 || (policy & SCHED_RESET_ON_FORK) != 0 ||
-	    (attr.flags & ~(uint64_t)SCHED_FLAG_RESET_ON_FORK) != 0)
-		return (-EINVAL);
-	if ((attr.flags & SCHED_FLAG_RESET_ON_FORK) != 0)
-		policy |= SCHED_RESET_ON_FORK;
-	return (-param_set(pid, policy, attr.priority, &attr.nice));
-}
-
-int64_t
-sys_sched_getattr(int pid, struct linux_sched_attr *uattr, uint32_t size, uint32_t flags)
-{
-	struct linux_sched_attr attr = {.size = sizeof(attr)};
-	struct schedparam param;
-	int error;
-
-	if (uattr == NULL || pid < 0 || size > PAGE_SIZE || size < sizeof(attr) || flags != 0)
-		return (-EINVAL);
-	error = param_get(pid, &param);
-	if (error != 0)
-		return (-error);
-	attr.policy = param.policy;
-	attr.flags = param.reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
-	attr.priority = param.priority;
-	attr.nice = is_realtime(param.policy) ? 0 : param.nice;
-	return (COPYOUT(&attr, uattr));
 }
 
 int64_t

@@ -6,31 +6,14 @@
 #include "kern/file.h"
 #include "kern/machdep.h"
 
+/* clang-format off */
 enum {
-	SO_DEBUG = 1,
-	SO_REUSEADDR,
-	SO_TYPE,
-	SO_ERROR,
-	SO_DONTROUTE,
-	SO_BROADCAST,
-	SO_SNDBUF,
-	SO_RCVBUF,
-	SO_KEEPALIVE,
-	SO_OOBINLINE,
-	SO_PRIORITY = 12,
-	SO_LINGER,
-	SO_REUSEPORT = 15,
-	SO_PEERCRED = 17,
-	SO_RCVLOWAT,
-	SO_SNDLOWAT,
-	SO_RCVTIMEO,
-	SO_SNDTIMEO,
-	SO_ACCEPTCONN = 30,
-	SO_SNDBUFFORCE = 32,
-	SO_RCVBUFFORCE,
-	SO_PROTOCOL = 38,
-	SO_DOMAIN,
+	SO_DEBUG = 1, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF,
+	SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE, SO_PRIORITY = 12, SO_LINGER, SO_REUSEPORT = 15,
+	SO_PEERCRED = 17, SO_RCVLOWAT, SO_SNDLOWAT, SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN = 30,
+	SO_SNDBUFFORCE = 32, SO_RCVBUFFORCE, SO_PROTOCOL = 38, SO_DOMAIN,
 };
+/* clang-format on */
 #define BIT(n) (1ul << (n))
 /* Kept and told; but for SO_PASSCRED they mean nothing here. */
 #define SWITCHES                                                                     \

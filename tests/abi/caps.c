@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
-#include <sys/timex.h>
 #include <time.h>
 
 static int
@@ -199,7 +198,6 @@ as_a_user(void *arg)
 					    "stat",    "cmdline", "fd",           "fdinfo"};
 	static const char *const links[] = {"exe", "cwd", "root", "fd/0"};
 	struct timespec day = {1000000000, 0};
-	struct timex tx = {.modes = 0};
 	int root = (int)(long)arg;
 	char text[64], target[256];
 
@@ -221,9 +219,6 @@ as_a_user(void *arg)
 	}
 	CHECK("set the time", clock_settime, CLOCK_REALTIME, &day);
 	CHECK("set it otherwise", settimeofday, &day, NULL);
-	ok("look how the clock runs", SYS(adjtimex, &tx));
-	tx.modes = ADJ_SETOFFSET;
-	CHECK("move the clock", adjtimex, &tx);
 	CHECK("name the machine", sethostname, "x", 1);
 	CHECK("name its domain", setdomainname, "x", 1);
 	CHECK("lengths come later", sethostname, "x", -1);

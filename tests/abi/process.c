@@ -357,8 +357,6 @@ schedules(void *arg)
 	CHECK("as a batch", sched_setscheduler, 0, SCHED_BATCH, &none);
 	CHECK("root as a batch", sched_setscheduler, root, SCHED_BATCH, &none);
 	CHECK("root on one CPU", sched_setaffinity, root, sizeof(mask), &mask);
-	CHECK("root's input and output", ioprio_set, 1, root, 2 << 13 | 7);
-	CHECK("own input and output", ioprio_set, 1, 0, 2 << 13 | 7);
 }
 
 FAMILY(schedule_of_others)

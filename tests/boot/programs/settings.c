@@ -18,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/times.h>
-#include <sys/timex.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -38,18 +37,9 @@ tell(const char *what, long result)
 
 /* --- scheduling ------------------------------------------------------------------------------- */
 
-struct attr {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-};
-
 static void
 policies(void)
 {
-	struct attr attr = {.size = sizeof(attr), .policy = SCHED_RR, .priority = 7};
 	int prio, five = 5, zero = 0, hundred = 100;
 	struct timespec ts;
 
@@ -72,12 +62,6 @@ policies(void)
 		_exit(syscall(SYS_sched_getscheduler, 0));
 	wait(&prio);
 	tell("a child's policy after reset-on-fork", prio);
-	CALL(sched_setattr, 0, &attr, 0);
-	CALL(sched_setattr, 0, &attr, 1);
-	memset(&attr, 0, sizeof(attr));
-	CALL(sched_getattr, 0, &attr, sizeof(attr), 0);
-	printf("attr: %d %d %d\n", attr.policy, attr.priority, (int)attr.flags);
-	CALL(sched_getattr, 0, &attr, 8, 0);
 	CALL(sched_setscheduler, 0, SCHED_OTHER, &zero);
 	CALL(sched_setscheduler, 0, SCHED_OTHER, NULL);
 	CALL(sched_setscheduler, 0, SCHED_OTHER, BAD);
@@ -105,13 +89,6 @@ priorities(void)
 	CALL(getpriority, PRIO_PROCESS, 4000000);
 	CALL(getpriority, PRIO_PGRP, 4000000);
 	CALL(getpriority, PRIO_USER, 4000000);
-	CALL(ioprio_set, 1, 0, 2 << 13 | 3);
-	CALL(ioprio_get, 1, 0);
-	CALL(ioprio_set, 1, 0, 4 << 13);
-	CALL(ioprio_set, 1, 0, 3);
-	CALL(ioprio_set, 1, 0, 0);
-	CALL(ioprio_set, 9, 0, 0);
-	CALL(ioprio_get, 1, 4000000);
 }
 
 static void
@@ -278,7 +255,6 @@ static void
 clocks(void)
 {
 	struct timespec ts, bad = {0, 1000000000}, negative = {-1, 0};
-	struct timex tx = {0};
 	struct tms tms;
 	struct rusage ru;
 	clockid_t clock;
@@ -303,9 +279,6 @@ clocks(void)
 	CALL(getrusage, RUSAGE_THREAD, &ru);
 	CALL(getrusage, -2, &ru);
 	CALL(getrusage, 0, BAD);
-	CALL(clock_adjtime, CLOCK_MONOTONIC, &tx);
-	CALL(clock_adjtime, 99, &tx);
-	CALL(adjtimex, BAD);
 }
 
 static void
