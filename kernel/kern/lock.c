@@ -310,7 +310,8 @@ rw_lock_slow(struct rwlock *rw, bool write)
 }
 
 /* Hand the lock to those who wait first, who run before others: with many waiters and a long run
- * queue each of them would take a whole round to let go again. keep: what the caller keeps of it (RW_READER or 0). */
+ * queue each of them would take a whole round to let go again. keep: what the caller keeps of it
+ * (RW_READER or 0). */
 static void __slow_path
 rw_grant(struct rwlock *rw, uintptr_t keep)
 {
