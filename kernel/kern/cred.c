@@ -143,9 +143,9 @@ cr_cansignal(struct proc *p)
 }
 
 int
-cr_cansched(struct proc *p)
+cr_cansched(const struct ucred *cr, struct proc *p)
 {
-	const struct ucred *cr = curcred(), *to = p->p_cred;
+	const struct ucred *to = p->p_cred;
 
 	rw_assert_locked(&p->p_lock);
 	return (cr->cr_uid == to->cr_ruid || cr->cr_uid == to->cr_uid || capable(CAP_SYS_NICE)

@@ -63,8 +63,9 @@ bool capable(unsigned cap);
 bool cr_groupmember(const struct ucred *cr, uint32_t gid);
 /* May curproc send a signal to p? 0 or EPERM. */
 int cr_cansignal(struct proc *p);
-/* May curproc say how p's threads are scheduled? 0 or EPERM. p_lock is held. */
-int cr_cansched(struct proc *p);
+/* May curproc, which is cr (curcred takes its p_lock), say how p's threads are scheduled? 0 or EPERM.
+ * p_lock is held. */
+int cr_cansched(const struct ucred *cr, struct proc *p);
 /*
  * The credentials with which curproc runs the file vp: other ones than it has if that is setuid or
  * setgid. NULL: no memory. *secure is what AT_SECURE says.

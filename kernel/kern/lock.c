@@ -300,8 +300,6 @@ rw_lock_slow(struct rwlock *rw, bool write)
 		if (word == 0 ||
 		    ((word & RW_WAITERS) == 0 && !cas(&rw->rw_word, &word, word | RW_WAITERS)))
 			continue;
-		if ((word & RW_WRITER) != 0)
-			sched_first((struct thread *)RW_THREAD(word)); /* has not let go */
 		sleepq_add(rw_chan(rw), write ? SLEEP_WRITER : 0, 0);
 		sleepq_wait(); /* rw_grant has made it ours */
 		break;
@@ -309,9 +307,7 @@ rw_lock_slow(struct rwlock *rw, bool write)
 	mtx_unlock(&sched_lock);
 }
 
-/* Hand the lock to those who wait first, who run before others: with many waiters and a long run
- * queue each of them would take a whole round to let go again. keep: what the caller keeps of it
- * (RW_READER or 0). */
+/* Hand the lock to those who wait first; keep: what the caller keeps of it (RW_READER or 0). */
 static void __slow_path
 rw_grant(struct rwlock *rw, uintptr_t keep)
 {
@@ -328,7 +324,6 @@ rw_grant(struct rwlock *rw, uintptr_t keep)
 		else
 			break;
 		sleepq_wake(td, 0);
-		sched_first(td);
 	}
 	if (td != NULL)
 		word |= RW_WAITERS;

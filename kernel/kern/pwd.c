@@ -144,9 +144,3 @@ pwd_root_peek(void)
 
 	return (p != NULL ? __atomic_load_n(&p->p_pd->pd_rdir, __ATOMIC_RELAXED) : rootvnode);
 }
-
-uint32_t
-pwd_umask(void)
-{
-	return (__atomic_load_n(&curproc->p_pd->pd_umask, __ATOMIC_RELAXED));
-}

@@ -12,7 +12,7 @@ struct vnode;
 /* Locks: (d) pd_lock  (a) atomic */
 struct pwddesc {
 	uint32_t pd_refs; /* (a) processes */
-	uint32_t pd_umask; /* (a) */
+	uint32_t pd_umask; /* (a) the permission bits that new files are not to have */
 	struct rwlock pd_lock; /* rank LR_FILE, after its process's */
 	struct vnode *pd_cdir; /* (d) working directory, referenced */
 	struct vnode *pd_rdir; /* (d), and pwd_root_peek: where absolute paths begin, referenced */
@@ -35,5 +35,3 @@ void pwd_chroot(struct vnode *dir);
 struct vnode *pwd_root(void);
 /* The same, takes no lock: it may be gone already, and is only to be compared with. */
 const struct vnode *pwd_root_peek(void);
-/* The permission bits that curproc's new files are not to have. */
-uint32_t pwd_umask(void);

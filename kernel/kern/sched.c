@@ -354,22 +354,16 @@ sched_runnable(struct thread *td)
 }
 
 void
-sched_first(struct thread *td)
+sched_hasten(struct thread *td)
 {
 	struct sched_cpu *c = &sched_cpus[td->td_cpu];
 
 	mtx_assert_owned(&sched_lock);
+	td->td_hasty = true;
 	if (td->td_state != TDS_RUNNABLE)
 		return;
 	queue_remove(td);
 	queue_insert(c, td, TAILQ_FIRST(&c->sc_queue));
-}
-
-void
-sched_hasten(struct thread *td)
-{
-	td->td_hasty = true;
-	sched_first(td);
 }
 
 void

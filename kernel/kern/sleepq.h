@@ -40,8 +40,6 @@ void sched_switch(void);
 void sched_runnable(struct thread *td);
 /* Td, if it runs on another CPU, is to look at its td_ast. */
 void sched_notice(struct thread *td);
-/* Td, if it is to run, is next: others wait for what it holds. */
-void sched_first(struct thread *td);
 /* Td goes before others from now on: who is to die has memory that they wait for. */
 void sched_hasten(struct thread *td);
 /* Arm the timer for what comes first: a time-out or the end of the slice. */

@@ -142,7 +142,7 @@ make_node(const char *path, bool unnamed, struct vnode **vpp)
 	else if (!unnamed)
 		error = EINVAL;
 	else
-		error = vn_create(&nd, VSOCK, 0777 & ~pwd_umask(), NULL, &nd.nd_vp);
+		error = vn_create(&nd, VSOCK, 0777 & ~curproc->p_pd->pd_umask, NULL, &nd.nd_vp);
 	*vpp = nd.nd_vp;
 	if (error == 0)
 		vref(*vpp);

@@ -42,9 +42,9 @@ sys_mkdirat(int dirfd, const char *path, uint32_t mode)
 
 	if (error != 0)
 		return (-error);
-	error = nd.nd_vp != NULL
-		    ? EEXIST
-		    : vn_create(&nd, VDIR, mode & 01777 & ~pwd_umask(), NULL, &nd.nd_vp);
+	error = nd.nd_vp != NULL ? EEXIST
+				 : vn_create(&nd, VDIR, mode & 01777 & ~curproc->p_pd->pd_umask,
+					     NULL, &nd.nd_vp);
 	nd_release(&nd);
 	return (-error);
 }
@@ -77,7 +77,7 @@ sys_mknodat(int dirfd, const char *path, uint32_t mode, uint32_t dev)
 	if ((kinds[i].type == VCHR || kinds[i].type == VBLK) && !capable(CAP_MKNOD))
 		error = EPERM;
 	else
-		error = vn_mknod(&nd, kinds[i].type, mode & 07777 & ~pwd_umask(),
+		error = vn_mknod(&nd, kinds[i].type, mode & 07777 & ~curproc->p_pd->pd_umask,
 				 kinds[i].type == VCHR || kinds[i].type == VBLK ? dev : 0);
 	nd_release(&nd);
 	return (-error);

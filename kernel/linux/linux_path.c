@@ -129,7 +129,7 @@ open_find(struct nameidata *nd, uint32_t flags, uint32_t mode, bool *made)
 	struct vnode *dir = nd->nd_vp;
 	int error;
 
-	mode &= 07777 & ~pwd_umask();
+	mode &= 07777 & ~curproc->p_pd->pd_umask;
 	*made = false;
 	if ((flags & O_TMPFILE) != 0) {
 		if (dir == NULL || dir->v_type != VDIR)

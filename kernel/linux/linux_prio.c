@@ -9,6 +9,7 @@
 /* What is done with each thread that is meant; p_lock is write-locked. */
 struct prio_op {
 	void (*fn)(struct thread *td, struct prio_op *op);
+	const struct ucred *cr; /* who does it */
 	int value; /* to set; or the best that was found */
 	int error; /* of the last that was refused */
 	bool any; /* there was a thread */
@@ -101,7 +102,7 @@ nice_set(struct thread *td, struct prio_op *op)
 {
 	struct schedparam param = sched_get(td);
 
-	if (cr_cansched(td->td_proc) != 0) {
+	if (cr_cansched(op->cr, td->td_proc) != 0) {
 		op->error = EPERM;
 	} else if (!can_nice(td, op->value)) {
 		op->error = EACCES;
@@ -120,7 +121,8 @@ nice_get(struct thread *td, struct prio_op *op)
 int64_t
 sys_setpriority(int which, int who, int nice)
 {
-	struct prio_op op = {.fn = nice_set, .value = MIN(MAX(nice, NICE_LOW), NICE_HIGH)};
+	struct prio_op op = {
+	    .fn = nice_set, .cr = curcred(), .value = MIN(MAX(nice, NICE_LOW), NICE_HIGH)};
 
 	return (-each(which, who, &op));
 }

@@ -42,7 +42,7 @@ param_get(int pid, struct schedparam *param)
 
 /* May curproc do that to td? */
 static bool
-may_set(struct thread *td, const struct schedparam *new)
+may_set(const struct ucred *cr, struct thread *td, const struct schedparam *new)
 {
 	uint64_t limit = td->td_proc->p_rlimit[RLIMIT_RTPRIO].rlim_cur;
 	struct schedparam old = sched_get(td);
@@ -52,13 +52,14 @@ may_set(struct thread *td, const struct schedparam *new)
 	if (is_realtime(new->policy) && ((new->policy != old.policy &&limit == 0) ||
 					 (new->priority > old.priority &&new->priority > limit)))
 		return (false);
-	return ((!old.reset_on_fork || new->reset_on_fork) && cr_cansched(td->td_proc) == 0);
+	return ((!old.reset_on_fork || new->reset_on_fork) && cr_cansched(cr, td->td_proc) == 0);
 }
 
 /* Set policy (-1: as it is), flags included, and priority. */
 static int
 param_set(int pid, int policy, uint32_t priority)
 {
+	const struct ucred *cr = curcred(); /* before p_lock */
 	struct schedparam param;
 	struct thread *td;
 	struct proc *p = proc_find_thread(pid, &td);
@@ -78,7 +79,7 @@ param_set(int pid, int policy, uint32_t priority)
 		error = EINVAL;
 	param.policy = (uint8_t)policy;
 	param.priority = (uint8_t)priority;
-	if (error == 0 && !may_set(td, &param))
+	if (error == 0 && !may_set(cr, td, &param))
 		error = EPERM;
 	if (error == 0)
 		sched_set(td, &param);
@@ -168,6 +169,7 @@ sys_sched_rr_get_interval(int pid, struct linux_timespec *uts)
 int64_t
 sys_sched_setaffinity(int pid, uint32_t size, const uint64_t *umask)
 {
+	const struct ucred *cr = curcred(); /* before p_lock */
 	uint64_t mask = 0;
 	struct thread *td;
 	struct proc *p;
@@ -181,7 +183,7 @@ sys_sched_setaffinity(int pid, uint32_t size, const uint64_t *umask)
 	mask &= (1ul << cpu_count()) - 1;
 	if (mask == 0)
 		error = EINVAL;
-	else if ((error = cr_cansched(p)) == 0)
+	else if ((error = cr_cansched(cr, p)) == 0)
 		sched_set_cpus(td, (uint32_t)mask);
 	proc_thread_rele(p);
 	return (-error);

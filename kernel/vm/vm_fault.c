@@ -228,7 +228,6 @@ fault_zeros(struct faultstate *fs)
 	    (fs->object->flags & OBJ_PRIVATE) == 0 || fs->object->backing_object != NULL)
 		return (false);
 	fs->m = vm_zero_page;
-	TRACE(TR_STAGE, TRS_ZERO, (uint64_t)fs->object, fs->pindex);
 	return (true);
 }
 
@@ -251,7 +250,8 @@ vm_fault_soft(struct faultstate *fs)
 	if (fault_enter_resident(fs, fs->at.prot) != KERN_SUCCESS)
 		return (fault_unlock(fs, FAULT_WAIT));
 	VM_CNT_INC(v_soft_faults);
-	TRACE(TR_STAGE, TRS_SOFT, (uint64_t)fs->object, fs->pindex);
+	TRACE(TR_STAGE, fs->m == vm_zero_page ? TRS_ZERO : TRS_SOFT, (uint64_t)fs->object,
+	      fs->pindex);
 	return (fault_unlock(fs, FAULT_DONE));
 	/* LAB(4) starter:
 	 *	(void)fault_enter_resident;

@@ -345,6 +345,7 @@ schedules(void *arg)
 	setrlimit(RLIMIT_NICE, &(struct rlimit){0, 0});
 	setrlimit(RLIMIT_RTPRIO, &(struct rlimit){0, 0});
 	SYS(setresuid, 1234, 1234, 1234);
+	CHECK("all of the group's", setpriority, PRIO_PGRP, 0, 1);
 	CHECK("nicer root", setpriority, PRIO_PROCESS, root, 5);
 	CHECK("less nice", setpriority, PRIO_PROCESS, 0, -1);
 	CHECK("nicer", setpriority, PRIO_PROCESS, 0, 3);

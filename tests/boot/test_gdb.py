@@ -79,7 +79,8 @@ def test_other_faults() -> None:
         ways = [stages(fault) for fault in faults]
         assert all(way[0] == "trap" and way[1] == "lookup" and way[-1] == "done" for way in ways)
         assert any("it gets a copy of its own" in fault for fault in faults)
-        assert ["trap", "lookup", "soft", "search", "copy", "enter", "done"] in ways
+        copied = [way for way in ways if "copy" in way]  # of a page that was there, or by getpages
+        assert copied and all(way[-4:] == ["search", "copy", "enter", "done"] for way in copied)
         got = ["trap", "lookup", "soft", "search"]  # by getpages; then once more from the top
         assert [*got, "lookup", "soft", "enter", "done"] in ways
         assert all("entered: " in fault for fault in faults)

@@ -178,12 +178,13 @@ def cost(*options: str) -> dict[str, float]:
 
 
 def test_cost_by_instructions(tmp_path: Path) -> None:
-    """Off at most 1% of a fault, on at most 15%, against a kernel that has no trace."""
+    """Off at most 1% of a fault, or of a write fault where the fault is a cheaper one; on at most
+    15%; against a kernel that has no trace."""
     without = cost("--kernel", str(TREE / "build/notrace/quire.elf"))
     off, on = cost(), cost("--trace", str(tmp_path / "t.json"))
     for name, base in without.items():
-        assert off[name] <= base * 1.01, (name, base, off[name])
-        assert on[name] <= base * 1.15, (name, base, on[name])
+        assert off[name] - base <= max(base, without["anon-write"]) / 100, (name, base, off[name])
+        assert on[name] - base <= max(base, without["anon-write"]) * 0.15, (name, base, on[name])
 
 
 def test_text(tmp_path: Path) -> None:
