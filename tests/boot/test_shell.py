@@ -13,6 +13,7 @@ import pytest
 from quire import RUN, TREE, boot
 
 LIMIT = 60.0
+SOON = 0.1  # seconds: what comes within a few milliseconds of the question is lost now and then
 WHERE, HERE = b"\x1b[6n", b"\x1b[1;10R"  # where is the cursor? in the first line
 
 
@@ -33,6 +34,7 @@ def on_a_terminal(*command: str, typed: bytes) -> tuple[int, str]:
         except OSError:
             break  # the other end is closed
         if typed and WHERE in screen:
+            time.sleep(SOON)
             os.write(terminal, HERE + typed)
             typed = b""
     else:
