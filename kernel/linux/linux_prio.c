@@ -47,11 +47,14 @@ static void
 each_of_user(int who, struct prio_op *op)
 {
 	uint32_t uid = who != 0 ? (uint32_t)who : curcred()->cr_ruid;
+	struct ucred *cr;
 	struct proc *p;
 
 	for (int pid = 1; (p = proc_next(pid)) != NULL;) {
-		if (p->p_cred->cr_ruid == uid)
+		cr = proc_cred(p);
+		if (cr->cr_ruid == uid)
 			each_of_proc(p, op);
+		crfree(cr);
 		pid = p->p_pid + 1;
 		proc_rele(p);
 	}
