@@ -17,7 +17,7 @@
 #define KVA_POOL   256 /* notes of free addresses that need no memory */
 #define KVA_LARGE  (2ul << 20) /* device memory of this size on is mapped by large pages */
 
-/* Addresses given back by cpu_unmapdev, kept for the next mapping of the same length. */
+/* Addresses given back, kept for the next mapping of the same length. */
 struct kva_range {
 	LIST_ENTRY(kva_range) link; /* (k) */
 	uint64_t va, len;
@@ -306,14 +306,4 @@ cpu_mapdev(uint64_t pa, uint64_t len, uint8_t attr)
 		return (NULL);
 	}
 	return ((volatile void *)(va + pa % align));
-}
-
-void
-cpu_unmapdev(volatile void *va, uint64_t len)
-{
-	uint64_t start = trunc_page(va), end = round_page((uint64_t)va + len), size = end - start;
-	uint64_t align = size >= KVA_LARGE ? KVA_LARGE : PAGE_SIZE;
-
-	pmap_kremove(start, size);
-	kva_release(rounddown2(start, align), size + start % align);
 }

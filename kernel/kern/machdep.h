@@ -123,8 +123,6 @@ void cpu_timer_arm(uint64_t at);
 /* Device memory: map [pa, pa + len) into the kernel with memory attribute attr (VM_MEMATTR_*), for
  * good; NULL when out of address space or page tables. RAM is refused (A1). */
 volatile void *cpu_mapdev(uint64_t pa, uint64_t len, uint8_t attr);
-/* Give back what cpu_mapdev mapped: the frames' other mappings may then have another attribute. */
-void cpu_unmapdev(volatile void *va, uint64_t len);
 
 /* 8 random bits per byte from RDRAND where there is one; false if there is not. */
 bool cpu_random(void *buf, size_t len);

@@ -21,7 +21,6 @@
 #define __aligned_to(n)           __attribute__((aligned(n)))
 #define __slow_path               __attribute__((noinline, cold))
 #define __noreturn                __attribute__((noreturn))
-#define __used_object             __attribute__((used))
 #define __unused                  __attribute__((unused))
 #define __predict_true(e)         __builtin_expect(!!(e), 1)
 #define __predict_false(e)        __builtin_expect(!!(e), 0)
