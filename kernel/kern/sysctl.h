@@ -23,15 +23,21 @@ struct sysctl {
 /* A variable of decimal value 0 .. max; EINVAL for anything else. */
 int sysctl_show_uint(char *buf, size_t size, uint32_t value);
 int sysctl_store_uint(const char *text, uint32_t max, uint32_t *value);
-#define SYSCTL_UINT(sym, path, variable, max)                       \
-	static int sym##_show(char *buf, size_t size)               \
-	{                                                           \
-		return (sysctl_show_uint(buf, size, variable));     \
-	}                                                           \
-	static int sym##_store(const char *text)                    \
-	{                                                           \
-		return (sysctl_store_uint(text, max, &(variable))); \
-	}                                                           \
+#define SYSCTL_UINT(sym, path, variable, max) SYSCTL_UINT_THEN(sym, path, variable, max, (void)0)
+/* The same; what is to be done once it has been set. */
+#define SYSCTL_UINT_THEN(sym, path, variable, max, then)               \
+	static int sym##_show(char *buf, size_t size)                  \
+	{                                                              \
+		return (sysctl_show_uint(buf, size, variable));        \
+	}                                                              \
+	static int sym##_store(const char *text)                       \
+	{                                                              \
+		int error = sysctl_store_uint(text, max, &(variable)); \
+                                                                       \
+		if (error == 0)                                        \
+			then;                                          \
+		return (error);                                        \
+	}                                                              \
 	SYSCTL(sysctl_##sym, path, sym##_show, sym##_store)
 
 struct stat_counter {

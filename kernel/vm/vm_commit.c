@@ -22,39 +22,10 @@ static uint32_t overcommit_kbytes; /* (a) not 0: in place of the ratio */
 SYSCTL_UINT(overcommit_memory, "vm/overcommit_memory", vm_overcommit_memory, VM_OVERCOMMIT_NEVER);
 
 /* Whichever of the two was set last counts. */
-static int
-ratio_show(char *buf, size_t size)
-{
-	return (sysctl_show_uint(buf, size, overcommit_ratio));
-}
-
-static int
-ratio_store(const char *text)
-{
-	int error = sysctl_store_uint(text, INT32_MAX, &overcommit_ratio);
-
-	if (error == 0)
-		overcommit_kbytes = 0;
-	return (error);
-}
-SYSCTL(sysctl_overcommit_ratio, "vm/overcommit_ratio", ratio_show, ratio_store);
-
-static int
-kbytes_show(char *buf, size_t size)
-{
-	return (sysctl_show_uint(buf, size, overcommit_kbytes));
-}
-
-static int
-kbytes_store(const char *text)
-{
-	int error = sysctl_store_uint(text, UINT32_MAX, &overcommit_kbytes);
-
-	if (error == 0)
-		overcommit_ratio = 0;
-	return (error);
-}
-SYSCTL(sysctl_overcommit_kbytes, "vm/overcommit_kbytes", kbytes_show, kbytes_store);
+SYSCTL_UINT_THEN(overcommit_ratio, "vm/overcommit_ratio", overcommit_ratio, INT32_MAX,
+		 overcommit_kbytes = 0);
+SYSCTL_UINT_THEN(overcommit_kbytes, "vm/overcommit_kbytes", overcommit_kbytes, UINT32_MAX,
+		 overcommit_ratio = 0);
 
 bool
 vm_commit_strict(void)

@@ -118,7 +118,7 @@ vm_pageout(uint64_t want)
 }
 
 static void
-pageout_run(void *arg __attribute__((unused)))
+pageout_run(void *arg __unused)
 {
 	__atomic_store_n(&task_queued, false, __ATOMIC_SEQ_CST);
 	if (vm_cnt.v_free_count < vm_cnt.v_free_target)
@@ -137,19 +137,10 @@ vm_pageout_wakeup(void)
 
 static uint32_t drop_caches; /* what was written last: 1 drops pages; 2, names, there is none of */
 
-static int
-drop_caches_show(char *buf, size_t size)
+static void
+drop_pages(void)
 {
-	return (sysctl_show_uint(buf, size, drop_caches));
-}
-
-static int
-drop_caches_store(const char *text)
-{
-	int error = sysctl_store_uint(text, 4, &drop_caches);
-
-	if (error == 0 && (drop_caches & 1) != 0)
+	if ((drop_caches & 1) != 0)
 		vm_pageout(UINT64_MAX);
-	return (error);
 }
-SYSCTL(sysctl_drop_caches, "vm/drop_caches", drop_caches_show, drop_caches_store);
+SYSCTL_UINT_THEN(drop_caches, "vm/drop_caches", drop_caches, 4, drop_pages());
