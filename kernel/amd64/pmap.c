@@ -104,13 +104,6 @@ table_end(vm_page_t m)
 	VM_CNT_DEC(v_pt_pages);
 }
 
-static void
-table_free(vm_page_t m)
-{
-	table_end(m);
-	vm_phys_free(m, 0);
-}
-
 /* Of an empty table; the pmap is locked. */
 static void
 table_keep(vm_page_t m)
@@ -325,7 +318,10 @@ spare_take(pmap_t pmap)
 static void
 spare_free(struct pmap_change *c)
 {
-	table_free(spare_take(c->pmap));
+	vm_page_t m = spare_take(c->pmap);
+
+	table_end(m);
+	vm_phys_free(m, 0);
 }
 
 /*

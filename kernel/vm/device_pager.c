@@ -94,14 +94,6 @@ dev_object(void *handle, enum obj_type type, const struct cdev_pager_ops *ops, c
 	return (object);
 }
 
-static void
-dev_grow(vm_object_t object, vm_ooffset_t size)
-{
-	VM_OBJECT_WLOCK(object);
-	object->size = MAX(object->size, atop(round_page(size)));
-	VM_OBJECT_UNLOCK(object);
-}
-
 vm_object_t
 cdev_pager_allocate(void *handle, enum obj_type type, const struct cdev_pager_ops *ops,
 		    const char *name, vm_ooffset_t size, vm_prot_t prot, vm_ooffset_t foff,
@@ -120,8 +112,10 @@ cdev_pager_allocate(void *handle, enum obj_type type, const struct cdev_pager_op
 	*error = 0;
 	object = dev_find_or_reserve(new);
 	if (object != NULL) {
+		VM_OBJECT_WLOCK(object);
+		object->size = MAX(object->size, new->size);
+		VM_OBJECT_UNLOCK(object);
 		vm_object_deallocate(new);
-		dev_grow(object, size);
 		return (object);
 	}
 	if (ops->cdev_pg_ctor != NULL)

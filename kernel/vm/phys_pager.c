@@ -31,9 +31,8 @@ phys_take(vm_object_t object, vm_pindex_t pindex, vm_page_t m)
  * there but busy is for the ordinary way, which waits for it (P8); short of memory, the fault
  * waits (P9). */
 static int
-phys_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __attribute__((unused)),
-		    vm_prot_t max_prot __attribute__((unused)), vm_pindex_t *first,
-		    vm_pindex_t *last)
+phys_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __unused,
+		    vm_prot_t max_prot __unused, vm_pindex_t *first, vm_pindex_t *last)
 {
 	vm_page_t there = vm_page_lookup(object, pidx), m = phys_take(object, pidx, there);
 
@@ -44,8 +43,7 @@ phys_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type __attri
 }
 
 static int
-phys_pager_getpages(vm_object_t object __attribute__((unused)), vm_page_t *m,
-		    int fault_type __attribute__((unused)))
+phys_pager_getpages(vm_object_t object __unused, vm_page_t *m, int fault_type __unused)
 {
 	pmap_zero_page(*m);
 	(*m)->valid = true;

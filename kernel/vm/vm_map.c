@@ -378,15 +378,13 @@ int
 vm_map_find(vm_map_t map, vm_offset_t *addr, vm_size_t length, const struct vm_map_req *req)
 {
 	vm_map_entry_t above;
-	int rv = KERN_NO_SPACE;
+	int rv = KERN_RESOURCE_SHORTAGE;
 
 	vm_map_lock(map);
-	if (!vm_map_admit(map, length, req->prot, req->eflags)) {
-		vm_map_unlock(map);
-		return (KERN_RESOURCE_SHORTAGE);
-	}
-	if (hint_is_free(map, *addr, length, req->highest != 0 ? req->highest : map->max))
-		rv = vm_map_insert_locked(map, *addr, length, req);
+	if (vm_map_admit(map, length, req->prot, req->eflags))
+		rv = hint_is_free(map, *addr, length, req->highest != 0 ? req->highest : map->max)
+			 ? vm_map_insert_locked(map, *addr, length, req)
+			 : KERN_NO_SPACE;
 	if (rv == KERN_NO_SPACE) {
 		*addr = find_room(map, length, req, &above);
 		if (*addr != 0)

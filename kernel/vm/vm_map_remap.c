@@ -19,7 +19,8 @@
 static void
 entry_origin(vm_map_entry_t e, vm_offset_t addr, struct vm_map_req *req)
 {
-	vm_object_t object = e->object, backing;
+	vm_pindex_t pindex = atop(e->offset + (addr - e->start));
+	vm_object_t object = e->object;
 	bool shared = (e->eflags & MAP_ENTRY_SHARED) != 0;
 
 	*req = (struct vm_map_req){
@@ -27,18 +28,13 @@ entry_origin(vm_map_entry_t e, vm_offset_t addr, struct vm_map_req *req)
 	    .max_prot = e->max_protection,
 	    .eflags = e->eflags & ~(MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY),
 	    .name_vp = e->name_vp,
-	    .offset = e->offset + (addr - e->start),
+	    .offset = ptoa(pindex),
 	};
 	if (object == NULL)
 		return;
-	VM_OBJECT_RLOCK(object);
-	while ((backing = object->backing_object) != NULL) {
-		req->offset += object->backing_object_offset;
-		VM_OBJECT_RLOCK(backing);
-		VM_OBJECT_UNLOCK(object);
-		object = backing;
-	}
+	object = vm_object_walk(object, &pindex, NULL);
 	VM_OBJECT_UNLOCK(object);
+	req->offset = ptoa(pindex);
 	if (!shared && object->type == OBJT_ANON)
 		return;
 	req->object = object; /* e's chain of references keeps it while the map is locked */
@@ -94,7 +90,7 @@ area_move(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t to)
 
 	pmap_move(map->pmap, start, end, to);
 	for (; e != NULL && e->start < end; e = next) {
-		next = e->next != &map->header ? e->next : NULL;
+		next = vm_map_entry_next(map, e);
 		vm_map_entry_unlink(map, e);
 		e->start += to - start;
 		e->end += to - start;

@@ -69,21 +69,17 @@ wire_marked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t *done)
 	return (KERN_SUCCESS);
 }
 
+/* One wiring less of e, which has been done up to end. */
 static void
-unwire_locked(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t wired_to)
+entry_unwire(vm_map_t map, vm_map_entry_t e, vm_offset_t end)
 {
-	vm_map_entry_t e;
-
 	rw_assert_wlocked(&map->lock);
-	ENTRY_RANGE_FOREACH (e, map, start, end) {
-		if ((e->eflags & MAP_ENTRY_ONFAULT) != 0) {
-			e->eflags &= ~MAP_ENTRY_ONFAULT;
-			pmap_unwire(map->pmap, e->start, e->end);
-		}
-		if (e->wired_count != 0 && --e->wired_count == 0 && wired_to > e->start)
-			vm_map_entry_unwire(map, e, MIN(e->end, wired_to));
+	if ((e->eflags & MAP_ENTRY_ONFAULT) != 0) {
+		e->eflags &= ~MAP_ENTRY_ONFAULT;
+		pmap_unwire(map->pmap, e->start, e->end);
 	}
-	vm_map_simplify_range(map, start, end);
+	if (e->wired_count != 0 && --e->wired_count == 0 && end > e->start)
+		vm_map_entry_unwire(map, e, MIN(e->end, end));
 }
 
 int
@@ -111,18 +107,19 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	ENTRY_RANGE_FOREACH (e, map, start, end) {
 		map->ntransition--;
 		e->eflags &= ~MAP_ENTRY_TRANSITION;
+		if (rv != KERN_SUCCESS)
+			entry_unwire(map, e, done);
 	}
-	if (rv != KERN_SUCCESS)
-		unwire_locked(map, start, end, done);
-	else
-		vm_map_simplify_range(map, start, end);
+	vm_map_simplify_range(map, start, end);
 	vm_map_unlock(map);
 	wakeup(map);
 	return (rv);
 }
 
-int
-vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end)
+/* Call fn for the entries of [start, end), clipped, up to the first part that is not mapped. */
+static int
+for_mapped(vm_map_t map, vm_offset_t start, vm_offset_t end,
+	   void (*fn)(vm_map_t map, vm_map_entry_t e, vm_offset_t end))
 {
 	vm_offset_t stop;
 	vm_map_entry_t e;
@@ -131,28 +128,30 @@ vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	vm_map_lock_range(map, start, end);
 	stop = vm_map_mapped_until(map, start, end);
 	rv = vm_map_clip_range(map, start, stop);
-	ENTRY_RANGE_FOREACH (e, map, start, stop) {
-		if (rv != KERN_SUCCESS || e->wired_count != 0)
-			continue;
-		e->eflags |= MAP_ENTRY_ONFAULT;
-		pmap_remove(map->pmap, e->start, e->end); /* they come back wired */
-	}
+	ENTRY_RANGE_FOREACH (e, map, start, rv == KERN_SUCCESS ? stop : start)
+		fn(map, e, stop);
 	vm_map_simplify_range(map, start, stop);
 	vm_map_unlock(map);
 	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
 }
 
+static void
+entry_wire_on_fault(vm_map_t map, vm_map_entry_t e, vm_offset_t end __unused)
+{
+	if (e->wired_count != 0)
+		return;
+	e->eflags |= MAP_ENTRY_ONFAULT;
+	pmap_remove(map->pmap, e->start, e->end); /* they come back wired */
+}
+
+int
+vm_map_wire_on_fault(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	return (for_mapped(map, start, end, entry_wire_on_fault));
+}
+
 int
 vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
-	vm_offset_t stop;
-	int rv;
-
-	vm_map_lock_range(map, start, end);
-	stop = vm_map_mapped_until(map, start, end);
-	rv = vm_map_clip_range(map, start, stop);
-	if (rv == KERN_SUCCESS)
-		unwire_locked(map, start, stop, stop);
-	vm_map_unlock(map);
-	return (rv == KERN_SUCCESS && stop < end ? KERN_INVALID_ADDRESS : rv);
+	return (for_mapped(map, start, end, entry_unwire));
 }

@@ -276,14 +276,12 @@ vm_phys_alloc(int order, int req)
 void
 vm_phys_free(vm_page_t m, int order)
 {
-	struct vm_phys_seg *seg = seg_of(m->phys_addr);
-
 	assert_freeable(m);
 	if (order == 0 && cpu_count() > 1 && vm_pgcache_free(m))
 		return;
 	mtx_lock(&free_mtx);
 	vm_cnt.v_free_count += 1ul << order;
-	block_free(seg, m->phys_addr, order);
+	block_free(seg_of(m->phys_addr), m->phys_addr, order);
 	mtx_unlock(&free_mtx);
 }
 
@@ -342,13 +340,15 @@ PHYS_TO_VM_PAGE(vm_paddr_t pa)
 	return (__predict_true(seg != NULL) ? &seg->pages[atop(pa - seg->start)] : device_page(pa));
 }
 
+/* Is part of it a segment's, of another attribute than that (or of any: ATTR_NONE)? */
+#define ATTR_NONE (-1)
 static bool
-range_taken(vm_paddr_t start, vm_paddr_t end)
+range_taken(vm_paddr_t start, vm_paddr_t end, int memattr)
 {
 	struct vm_phys_seg *seg;
 
 	LIST_FOREACH (seg, &seg_list, link)
-		if (start < seg->end && end > seg->start)
+		if (start < seg->end && end > seg->start && seg->pages[0].memattr != memattr)
 			return (true);
 	return (false);
 }
@@ -356,15 +356,12 @@ range_taken(vm_paddr_t start, vm_paddr_t end)
 bool
 vm_phys_attribute_ok(vm_paddr_t start, vm_paddr_t end, vm_memattr_t memattr)
 {
-	struct vm_phys_seg *seg;
-	bool ok = true;
+	bool taken;
 
 	mtx_lock(&free_mtx);
-	LIST_FOREACH (seg, &seg_list, link)
-		if (start < seg->end && end > seg->start)
-			ok &= memattr == seg->pages[0].memattr;
+	taken = range_taken(start, end, memattr);
 	mtx_unlock(&free_mtx);
-	return (ok);
+	return (!taken);
 }
 
 /* One page more than there are frames is kept, zeroed, so that vm_page_next may look past the
@@ -405,7 +402,7 @@ vm_phys_fictitious_reg_range(vm_paddr_t start, vm_paddr_t end, vm_memattr_t mema
 			     memattr);
 	*seg = (struct vm_phys_seg){.start = start, .end = end, .pages = pages};
 	mtx_lock(&free_mtx);
-	taken = range_taken(start, end);
+	taken = range_taken(start, end, ATTR_NONE);
 	if (!taken) {
 		LIST_INSERT_HEAD(&seg_list, seg, link);
 		vm_cnt.v_fictitious += atop(end - start);

@@ -10,11 +10,13 @@
 #define SLOT(pindex) ((pindex) / VM_SUPERPAGE_PAGES)
 #define PLACE(index) ((index) % VM_SUPERPAGE_PAGES)
 
-static bool
-is_member(vm_object_t object, vm_page_t block, vm_page_t m, vm_pindex_t slot)
+/* What block, of the slot of pindex, gives to that; NULL: it has let go of it. */
+static vm_page_t
+member(vm_object_t object, vm_page_t block, vm_pindex_t pindex)
 {
-	return (block->block.whole || (m->object == object && SLOT(m->pindex) == slot &&
-				       PLACE(m->pindex) == (vm_pindex_t)(m - block)));
+	vm_page_t m = block + PLACE(pindex);
+
+	return (block->block.whole || (m->object == object && m->pindex == pindex) ? m : NULL);
 }
 
 vm_page_t
@@ -22,23 +24,21 @@ vm_super_lookup(vm_object_t object, vm_pindex_t pindex)
 {
 	vm_page_t block = vm_radix_lookup(&object->supers, SLOT(pindex));
 
-	if (block == NULL || !is_member(object, block, block + PLACE(pindex), SLOT(pindex)))
-		return (NULL);
-	return (block + PLACE(pindex));
+	return (block != NULL ? member(object, block, pindex) : NULL);
 }
 
 vm_page_t
 vm_super_find_least(vm_object_t object, vm_pindex_t pindex)
 {
+	vm_page_t block, m;
 	vm_pindex_t slot;
-	vm_page_t block;
 
 	while ((block = vm_radix_lookup_ge(&object->supers, SLOT(pindex), &slot)) != NULL) {
 		if (slot != SLOT(pindex))
 			pindex = slot * VM_SUPERPAGE_PAGES;
 		for (; SLOT(pindex) == slot; pindex++)
-			if (is_member(object, block, block + PLACE(pindex), slot))
-				return (block + PLACE(pindex));
+			if ((m = member(object, block, pindex)) != NULL)
+				return (m);
 	}
 	return (NULL);
 }
@@ -103,8 +103,7 @@ blocks_free(vm_object_t object, vm_pindex_t pindex, vm_pindex_t max)
 {
 	vm_pindex_t at;
 
-	if (object->rtree.rt_root == NULL ||
-	    vm_radix_lookup_ge(&object->rtree, pindex, &at) == NULL)
+	if (vm_radix_lookup_ge(&object->rtree, pindex, &at) == NULL)
 		return (max);
 	return (MIN(max, SLOT(at) - SLOT(pindex)));
 }

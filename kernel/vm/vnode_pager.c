@@ -25,7 +25,7 @@ vnode_pager_allocate(void *handle, vm_pindex_t size, int (*getpage)(void *handle
 }
 
 static int
-vnode_pager_getpages(vm_object_t object, vm_page_t *m, int fault_type __attribute__((unused)))
+vnode_pager_getpages(vm_object_t object, vm_page_t *m, int fault_type __unused)
 {
 	if (object->un_pager.vnp.getpage != NULL &&
 	    object->un_pager.vnp.getpage(object->handle, *m) != 0)
@@ -62,8 +62,7 @@ vnode_take_asked(vm_object_t object, vm_pindex_t pidx, int fault_type, vm_page_t
 }
 
 static vm_page_t
-vnode_take_neighbour(vm_object_t object __attribute__((unused)),
-		     vm_pindex_t pindex __attribute__((unused)), vm_page_t m)
+vnode_take_neighbour(vm_object_t object __unused, vm_pindex_t pindex __unused, vm_page_t m)
 {
 	return (m != NULL && m->valid && vm_page_tryxbusy(m) ? m : NULL);
 }
@@ -72,8 +71,7 @@ vnode_take_neighbour(vm_object_t object __attribute__((unused)),
  * (P14). */
 static int
 vnode_pager_populate(vm_object_t object, vm_pindex_t pidx, int fault_type,
-		     vm_prot_t max_prot __attribute__((unused)), vm_pindex_t *first,
-		     vm_pindex_t *last)
+		     vm_prot_t max_prot __unused, vm_pindex_t *first, vm_pindex_t *last)
 {
 	vm_pindex_t window = __atomic_load_n(&vm_fault_around, __ATOMIC_RELAXED), start;
 	vm_page_t m;
