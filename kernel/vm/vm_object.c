@@ -320,7 +320,7 @@ split_if_partial(vm_page_t m, vm_pindex_t start, vm_pindex_t end)
 {
 	vm_pindex_t n = vm_page_unit_pages(m);
 
-	if (n == 1 || (m->pindex >= start && (end == 0 || m->pindex + n <= end)))
+	if (n == 1 || (m->pindex >= start && m->pindex + n <= end))
 		return (false);
 	vm_page_tryxbusy(m);
 	vm_page_split(m);
@@ -335,6 +335,7 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 	vm_page_t m, next = NULL;
 
 	batch.n = 0; /* the rest is of no interest, and large */
+	end = end != 0 ? end : UINT64_MAX;
 	for (int n = 1;; n++) {
 		if (n % REMOVE_BATCH == 0) {
 			VM_OBJECT_UNLOCK(object);
@@ -343,9 +344,8 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 			next = NULL;
 		}
 		m = next != NULL ? next : vm_page_find_least(object, start);
-		if (m == NULL || (end != 0 && vm_page_pindex(m) >= end))
+		if (m == NULL || (start = vm_page_pindex(m)) >= end)
 			break;
-		start = vm_page_pindex(m);
 		m = vm_page_unit(m);
 		next = NULL;
 		if (vm_page_busied(m)) { /* if not, nobody can make it so: the object is locked */

@@ -17,6 +17,12 @@ static struct mtx wait_mtx = MTX_INITIALIZER("free page wait", LR_LEAF);
 
 vm_page_t vm_zero_page;
 
+static bool
+is_ram(vm_page_t m)
+{
+	return ((m->flags & PG_FICTITIOUS) == 0);
+}
+
 void
 vm_page_set_zero(vm_page_t m)
 {
@@ -65,7 +71,7 @@ page_release(vm_page_t m)
 		vm_page_fake_release(m, 1);
 		return;
 	}
-	if ((m->flags & PG_FICTITIOUS) != 0)
+	if (!is_ram(m))
 		return;
 	m->tracked = false;
 	vm_phys_free(m, 0);
@@ -84,8 +90,7 @@ hold_is_gone(vm_page_t m)
 
 /* Out of its object. True: the frame can be free at once, which is left to the caller; it may be on
  * a queue still. */
-static bool
-page_detach(vm_page_t m)
+static inline bool __attribute__((always_inline)) page_detach(vm_page_t m)
 {
 	vm_pindex_t n = vm_page_unit_pages(m);
 
@@ -115,16 +120,14 @@ vm_page_free(vm_page_t m)
 void
 vm_page_free_later(vm_page_t m, struct vm_page_batch *batch)
 {
-	if (!page_detach(m))
-		return;
-	if ((m->flags & PG_FICTITIOUS) != 0) {
-		page_release(m);
-		return;
+	if (!is_ram(m)) {
+		vm_page_free(m);
+	} else if (page_detach(m)) {
+		m->tracked = false;
+		batch->pages[batch->n++] = m;
+		if (batch->n == nitems(batch->pages))
+			vm_page_free_batch(batch);
 	}
-	m->tracked = false;
-	batch->pages[batch->n++] = m;
-	if (batch->n == nitems(batch->pages))
-		vm_page_free_batch(batch);
 }
 
 void
@@ -338,12 +341,6 @@ void
 vm_page_busy_wait(vm_page_t m)
 {
 	busy_sleep(m, 0);
-}
-
-static bool
-is_ram(vm_page_t m)
-{
-	return ((m->flags & PG_FICTITIOUS) == 0);
 }
 
 void
