@@ -191,9 +191,8 @@ void pv_remove_listed(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n,
 
 /*
  * Call fn for each entry of m's list, with the list and the entry's pmap locked, until it says true;
- * the result is its last. It may remove the entry; *first is for pv_remove_listed.
- * Where a pmap is in use
- * all begins again: fn may see an entry more than once. No pmap is locked by the caller.
+ * the result is its last. It may remove the entry; *first is for pv_remove_listed. Where a pmap is
+ * in use all begins again: fn may see an entry more than once. No pmap is locked by the caller.
  */
 typedef bool pv_fn(void *arg, struct pv_entry *pv, struct pv_entry **first);
 bool pv_foreach(vm_page_t m, pv_fn *fn, void *arg);

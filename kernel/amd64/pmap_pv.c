@@ -148,49 +148,56 @@ pv_insert(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
 	return (there || pv_add(pmap, head, va, n)); /* only its own pmap adds such an entry */
 }
 
-/* From the list that begins with *first; the entry, if it is no longer needed. Not in line: most who
- * remove do not come here, and do not pay for its frame. */
-static struct pv_entry *__attribute__((noinline))
-entry_take(struct pv_entry **first, pmap_t pmap, vm_offset_t base, uint64_t n)
-{
-	int way __unused = splay(first, pmap, base);
-	struct pv_entry *pv = *first;
-
-	KASSERT(way < 0, ("pv list: no entry for %#lx", base));
-	if (((pv->pv_va - n) & PAGE_MASK) != 0) {
-		pv->pv_va -= n;
-		return (NULL);
-	}
-	*first = without_top(pv);
-	pv->pv_child[1] = NULL;
-	return (pv);
-}
-
 void
 pv_remove_listed(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n, struct pv_entry **first)
 {
-	struct pv_entry *pv = entry_take(first, pmap, base_address(va, m), n);
+	vm_offset_t base = base_address(va, m);
+	int way __unused = splay(first, pmap, base);
+	struct pv_entry *pv = *first;
 
 	mtx_assert_owned(&pmap->pm_mtx);
-	if (pv != NULL)
-		entry_free(pv);
+	KASSERT(way < 0, ("pv list: no entry for %#lx", base));
+	if (((pv->pv_va - n) & PAGE_MASK) != 0) {
+		pv->pv_va -= n;
+		return;
+	}
+	*first = without_top(pv);
+	pv->pv_child[1] = NULL;
+	entry_free(pv);
 }
 
-/* Most are alone in their list, and all of it goes. */
+static void __attribute__((noinline))
+remove_searched(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
+{
+	uintptr_t *head = pv_head(m);
+	struct pv_entry *first = pv_list_lock(head);
+
+	pv_remove_listed(pmap, va, m, n, &first);
+	pv_list_unlock(head, first);
+}
+
+/* Most are alone in their list, or all others are on one side, as a child's parent is. Nothing is
+ * kept over a call here, so that these do not pay for a frame. */
 void
 pv_remove(pmap_t pmap, vm_offset_t va, vm_page_t m, uint64_t n)
 {
+	struct pv_entry *pv, *left, *right;
 	uintptr_t *head = pv_head(m);
-	struct pv_entry *first = pv_list_lock(head), *pv = first;
 
 	mtx_assert_owned(&pmap->pm_mtx);
-	if (__predict_true(pv_alone(pv) && (pv->pv_va & PAGE_MASK) == n))
-		first = NULL;
-	else
-		pv = entry_take(&first, pmap, base_address(va, m), n);
-	pv_list_unlock(head, first);
-	if (__predict_true(pv != NULL))
-		entry_free(pv);
+	if (__predict_true(pv_list_trylock(head, &pv))) {
+		left = pv->pv_child[0];
+		right = pv->pv_child[1];
+		if ((pv->pv_va & PAGE_MASK) == n && (left == NULL || right == NULL) &&
+		    (left == right || towards(pv, pmap, base_address(va, m)) < 0)) {
+			pv_list_unlock(head, left != NULL ? left : right);
+			pv->pv_child[1] = NULL;
+			entry_free(pv);
+			return;
+		}
+		pv_list_unlock(head, pv);
+	}
+	remove_searched(pmap, va, m, n);
 }
 
 struct pv_entry *
