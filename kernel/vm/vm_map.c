@@ -88,7 +88,7 @@ range_valid(vm_map_t map, vm_offset_t start, vm_size_t length)
 }
 
 void
-vm_map_entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
+vm_map_entry_list(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
 {
 	rw_assert_wlocked(&map->lock);
 	e->prev = prev;
@@ -97,6 +97,12 @@ vm_map_entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
 	prev->next = e;
 	map->nentries++;
 	VM_CNT_INC(v_map_entries);
+}
+
+void
+vm_map_entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
+{
+	vm_map_entry_list(map, prev, e);
 	vm_map_tree_insert(map, e);
 }
 

@@ -231,6 +231,8 @@ int vm_map_fork(vm_map_t src, vm_map_t dst);
  * enough. entry->prev and next are set before insert, and still are at remove. */
 void vm_map_tree_insert(vm_map_t map, vm_map_entry_t entry);
 void vm_map_tree_remove(vm_map_t map, vm_map_entry_t entry);
+/* All entries of the list at once, whatever the tree was. O(n). */
+void vm_map_tree_build(vm_map_t map);
 /* entry's start or end moved: mend its gap and the next one's. */
 void vm_map_tree_resized(vm_map_t map, vm_map_entry_t entry);
 /* The last entry that starts at or below addr, or the header. */

@@ -9,7 +9,8 @@
 
 /* Write-lock the map when nobody is wiring a part of [start, end): such entries must not change. */
 void vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
-/* Into the list after prev and into the tree, or out of both. */
+/* Into the list after prev; and into the tree, or out of both. */
+void vm_map_entry_list(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e);
 void vm_map_entry_link(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e);
 void vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e);
 /* One reference more to what e holds. */

@@ -58,7 +58,7 @@ fork_entry(vm_map_t src, vm_map_entry_t e, vm_map_t dst)
 	copy->object = wipe ? NULL : e->object;
 	copy->offset = wipe ? 0 : e->offset;
 	vm_map_entry_ref(dst, copy);
-	vm_map_entry_link(dst, dst->header.prev, copy);
+	vm_map_entry_list(dst, dst->header.prev, copy);
 	return (KERN_SUCCESS);
 }
 
@@ -74,6 +74,7 @@ vm_map_fork(vm_map_t src, vm_map_t dst)
 	VM_MAP_ENTRY_FOREACH (e, src)
 		if (rv == KERN_SUCCESS && (e->eflags & MAP_ENTRY_NOFORK) == 0)
 			rv = fork_entry(src, e, dst);
+	vm_map_tree_build(dst);
 	dst->top = src->top;
 	vm_map_unlock(dst);
 	vm_map_unlock(src);

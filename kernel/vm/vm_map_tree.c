@@ -135,6 +135,33 @@ vm_map_tree_insert(vm_map_t map, vm_map_entry_t entry)
 	vm_map_tree_resized(map, entry);
 }
 
+/* A tree of the n entries of the list from *next on, which comes to be the one after them. */
+static vm_map_entry_t
+build(vm_map_entry_t *next, uint32_t n)
+{
+	vm_map_entry_t left = n > 1 ? build(next, n / 2) : NULL, e = *next;
+
+	*next = e->next;
+	e->parent = NULL; /* or who called */
+	e->left = left;
+	e->right = n > 2 ? build(next, n - n / 2 - 1) : NULL;
+	if (left != NULL)
+		left->parent = e;
+	if (e->right != NULL)
+		e->right->parent = e;
+	e->gap = vm_map_entry_room_end(e) - e->prev->end;
+	node_update(e);
+	return (e);
+}
+
+void
+vm_map_tree_build(vm_map_t map)
+{
+	vm_map_entry_t first = map->header.next;
+
+	map->root = map->nentries != 0 ? build(&first, map->nentries) : NULL;
+}
+
 void
 vm_map_tree_remove(vm_map_t map, vm_map_entry_t entry)
 {

@@ -88,6 +88,17 @@ check_subtree(vm_map_entry_t e, vm_map_entry_t parent)
 	return (e->height);
 }
 
+/* That it has the n entries of the list, in order and in balance. */
+static void
+check_tree(vm_map_t mp, uint32_t n)
+{
+	walk_prev = &mp->header;
+	walk_count = 0;
+	check_subtree(mp->root, NULL);
+	T_EQ(walk_count, n);
+	T_OK(mp->header.prev == walk_prev);
+}
+
 static void
 check_map(vm_map_t mp)
 {
@@ -113,11 +124,7 @@ check_map(vm_map_t mp)
 	T_EQ(mp->data_size, data);
 	T_EQ(vm_cnt.v_committed, charged);
 	T_EQ(vm_cnt.v_map_entries, n);
-	walk_prev = &mp->header;
-	walk_count = 0;
-	check_subtree(mp->root, NULL);
-	T_EQ(walk_count, n);
-	T_OK(mp->header.prev == walk_prev);
+	check_tree(mp, n);
 }
 
 static void
@@ -1080,6 +1087,75 @@ test_find_below_100000_small_gaps(void)
 	space_destroy(s);
 }
 
+/* --- fork ------------------------------------------------------------------------------------- */
+
+/* n entries with gaps of many sizes, some below a stack's guard; some a child does not get: how
+ * many it does. */
+static uint32_t
+map_with_gaps(struct space *s, uint32_t n)
+{
+	struct vm_map_req req = {.prot = VM_PROT_RW, .max_prot = VM_PROT_ALL};
+	vm_offset_t va = VM_MINUSER_ADDRESS + ptoa(1024);
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		req.eflags = i % 5 == 2 ? MAP_ENTRY_NOFORK : i % 7 == 4 ? MAP_ENTRY_GROWSDOWN : 0;
+		kept += (req.eflags & MAP_ENTRY_NOFORK) == 0;
+		va += ptoa(1 + i * 37 % 11 + (i % 7 == 4 ? 300 : 0));
+		T_EQ(vm_map_insert(&s->map, va, PAGE_SIZE, &req), KERN_SUCCESS);
+		va += PAGE_SIZE;
+	}
+	return (kept);
+}
+
+/* As if its entries had been put in one by one: gaps, and room where there is some. */
+static void
+check_child(struct space *child, uint32_t n)
+{
+	struct vm_map_req req = {.prot = VM_PROT_RW, .max_prot = VM_PROT_ALL};
+	vm_offset_t addr = 0;
+	vm_map_entry_t e;
+
+	T_EQ(child->map.nentries, n);
+	check_tree(&child->map, n);
+	VM_MAP_ENTRY_FOREACH (e, &child->map) {
+		T_EQ(e->gap + e->prev->end, (e->eflags & MAP_ENTRY_GROWSDOWN) != 0
+						? e->start - (256ul << PAGE_SHIFT)
+						: e->start);
+		vm_map_lock_read(&child->map);
+		T_OK(vm_map_lookup_entry(&child->map, e->start) == e);
+		T_OK(vm_map_lookup_entry(&child->map, e->start - 1) == NULL);
+		vm_map_unlock_read(&child->map);
+	}
+	if (n == 0)
+		return;
+	/* The highest room of all, then from below the first entry on, which is taken away. */
+	e = child->map.header.next;
+	T_EQ(vm_map_remove(&child->map, e->start, e->end), KERN_SUCCESS);
+	check_tree(&child->map, n - 1);
+	T_EQ(vm_map_find(&child->map, &addr, PAGE_SIZE, &req), KERN_SUCCESS);
+	T_EQ(addr, VM_MAXUSER_ADDRESS - PAGE_SIZE);
+	check_tree(&child->map, n);
+}
+
+static void
+test_a_child_has_a_tree_in_balance(void)
+{
+	struct space *s, *child;
+	uint32_t kept;
+
+	for (uint32_t n = 0; n < 70; n++) {
+		s = space_create();
+		child = space_create();
+		kept = map_with_gaps(s, n);
+		T_EQ(vm_map_fork(&s->map, &child->map), KERN_SUCCESS);
+		check_child(child, kept);
+		check_tree(&s->map, n);
+		space_destroy(child);
+		space_destroy(s);
+	}
+}
+
 static const struct host_test tests[] = {
     TEST(test_random_against_model_1),
     TEST(test_random_against_model_2),
@@ -1104,6 +1180,7 @@ static const struct host_test tests[] = {
     TEST(test_ENOMEM_of_a_split_unmap_with_NOMERGE),
     TEST(test_100000_entries_cost_the_logarithm),
     TEST(test_find_below_100000_small_gaps),
+    TEST(test_a_child_has_a_tree_in_balance),
 };
 
 int
