@@ -482,7 +482,7 @@ remove_entries(vm_map_t map, vm_offset_t start, vm_offset_t end, struct removal 
 	return (KERN_SUCCESS);
 }
 
-/* Then what they mapped. */
+/* Then what they mapped: entries that touch, in one go. The list begins with the highest. */
 static void
 remove_pages(vm_map_t map, vm_offset_t start, vm_offset_t end, const struct removal *gone)
 {
@@ -491,11 +491,15 @@ remove_pages(vm_map_t map, vm_offset_t start, vm_offset_t end, const struct remo
 		pmap_remove(map->pmap, start, end);
 		free_pages(gone->trimmed->object, gone->offset, end - start);
 	}
-	for (vm_map_entry_t e = gone->dead; e != NULL; e = e->right) {
-		pmap_remove(map->pmap, e->start, e->end);
+	for (vm_map_entry_t e = gone->dead, low; e != NULL; e = low->right) {
+		low = e;
+		while (low->right != NULL && low->right->end == low->start)
+			low = low->right;
+		pmap_remove(map->pmap, low->start, e->end);
+	}
+	for (vm_map_entry_t e = gone->dead; e != NULL; e = e->right)
 		if (e->object != NULL && e->object->ref_count > 1)
 			free_pages(e->object, e->offset, e->end - e->start);
-	}
 }
 
 int
