@@ -52,17 +52,19 @@ static const char *const shifted_functions[] = {"[25~", "[26~", "[28~", "[29~",
 						"[31~", "[32~", "[33~", "[34~"};
 
 static void
-send(const char *text)
+send(uint8_t c)
 {
-	for (; *text != '\0'; text++)
-		vt_key((uint8_t)*text);
+	vt_key((const char *)&c, 1);
 }
 
+/* At once, for a program can take it for what it is only if nothing else comes between. */
 static void
 send_escape(const char *text)
 {
-	vt_key('\033');
-	send(text);
+	char sequence[8] = "\033";
+
+	strlcpy(sequence + 1, text, sizeof(sequence) - 1);
+	vt_key(sequence, strlen(sequence));
 }
 
 /* The control character of c; false: it has none. */
@@ -99,10 +101,10 @@ character(uint8_t code)
 	if (left_ctrl || right_ctrl)
 		control(&c);
 	if (left_alt || right_alt || (c == '\t' && upper))
-		vt_key('\033');
-	vt_key(c);
+		send('\033');
+	send(c);
 	if (c == '\r' && vts[vt_front].vt_screen.newline)
-		vt_key('\n');
+		send('\n');
 }
 
 /* Arrows have other sequences when the program has asked for those. */
@@ -126,7 +128,7 @@ pad_key(uint8_t code)
 		text[1] = c == '+' ? 'l' : c == '-' ? 'S' : c == '.' ? 'n' : (char)(c - '0' + 'p');
 		send_escape(text);
 	} else if (key == NULL || ((vts[vt_front].vt_locks & LED_NUM) != 0) != shift) {
-		vt_key((uint8_t)c);
+		send((uint8_t)c);
 	} else {
 		cursor_key(key);
 	}
@@ -160,16 +162,16 @@ extended_key(uint8_t code)
 	bool alt = left_alt || right_alt;
 
 	if (code == KEY_ENTER) {
-		vt_key('\r');
+		send('\r');
 	} else if (code == KEY_SLASH) {
-		vt_key('/');
+		send('/');
 	} else if (alt && (code == KEY_LEFT || code == KEY_RIGHT)) {
 		vt_request((vt_front + (code == KEY_LEFT ? VT_COUNT - 1 : 1)) % VT_COUNT);
 	} else if (alt && (left_ctrl || right_ctrl) && code == KEY_DELETE) {
 		klog(LOG_NOTICE, "keyboard: Ctrl-Alt-Del does nothing");
 	} else if (code >= KEY_PAD && code <= KEY_PAD_END && pad_keys[code - KEY_PAD] != NULL) {
 		if (alt)
-			vt_key('\033');
+			send('\033');
 		cursor_key(pad_keys[code - KEY_PAD]);
 	}
 }
@@ -220,7 +222,7 @@ keys_scancode(uint8_t code)
 	bool extended = prefix == EXTENDED;
 
 	if (mode == K_RAW)
-		vt_key(code);
+		send(code);
 	if (code == EXTENDED || code == PAUSE) {
 		prefix = code == EXTENDED ? EXTENDED : 2;
 		return;

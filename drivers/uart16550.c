@@ -90,12 +90,16 @@ static struct tty serial_tty; /* /dev/ttyS0 */
 static struct mtx rx_mtx = MTX_INITIALIZER("com1 input", LR_PHYS);
 static int held = -1; /* rx_mtx: a character that there was no room for; the next wait */
 
+/* The character held, to who reads the line; false: no room. */
 static bool
-uart_deliver(uint16_t c)
+uart_deliver(void)
 {
+	char c = (char)held;
+	const char *text = held != TTY_BREAK ? &c : NULL;
+
 	if (__atomic_load_n(&serial_tty.t_opens, __ATOMIC_RELAXED) > 0)
-		return (tty_rint(&serial_tty, c));
-	return (console_input(c));
+		return (tty_rint(&serial_tty, text, 1));
+	return (console_input(text, 1));
 }
 
 /*
@@ -108,7 +112,7 @@ uart_receive(void)
 {
 	uint8_t status;
 
-	if (held >= 0 && !uart_deliver((uint16_t)held))
+	if (held >= 0 && !uart_deliver())
 		return;
 	held = -1;
 	for (int i = 0; i < RX_BURST; i++) {
@@ -116,7 +120,7 @@ uart_receive(void)
 		if ((status & LSR_RX) == 0)
 			return;
 		held = uart_read(UART_DATA) | ((status & LSR_BREAK) != 0 ? TTY_BREAK : 0);
-		if (!uart_deliver((uint16_t)held)) {
+		if (!uart_deliver()) {
 			uart_write(UART_IER, 0);
 			return;
 		}

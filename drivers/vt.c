@@ -85,8 +85,8 @@ vt_outwakeup(struct tty *tp)
 		if (vt == &vts[vt_front])
 			put_off = vt_draw(vt, true);
 		console_unlock();
-		for (size_t i = 0; i < answered; i++)
-			tty_rint(tp, (uint8_t)answer[i]);
+		if (answered > 0)
+			tty_rint(tp, answer, answered);
 	}
 	if (put_off)
 		vt_draw_later();
@@ -158,14 +158,14 @@ static struct console_sink vt_sink = {
 
 /* What is typed and finds no room is lost. */
 void
-vt_key(uint8_t c)
+vt_key(const char *text, size_t len)
 {
 	struct vt *vt = &vts[vt_front];
 
 	if (vt == &vts[0] && __atomic_load_n(&vt->vt_tty.t_opens, __ATOMIC_RELAXED) == 0)
-		console_input(c);
+		console_input(text, len);
 	else
-		tty_rint(&vt->vt_tty, c);
+		tty_rint(&vt->vt_tty, text, len);
 }
 
 /* --- sizes ------------------------------------------------------------------------------------ */

@@ -77,8 +77,8 @@ void vt_draw_panic(struct vt *front);
 void vt_draw_later(void);
 /* Make all screens as large as the framebuffer's mode has room for, if that has changed. No lock. */
 void vt_fit(void);
-/* A byte that the keyboard sends to the console in front. From an interrupt. */
-void vt_key(uint8_t c);
+/* What a key sends to the console in front, all of it or nothing. From an interrupt. */
+void vt_key(const char *text, size_t len);
 
 /* --- vt_switch.c ------------------------------------------------------------------------------ */
 

@@ -121,9 +121,9 @@ console_panic(void)
 /* --- /dev/console ----------------------------------------------------------------------------- */
 
 bool
-console_input(uint16_t c)
+console_input(const char *text, size_t len)
 {
-	return (!ready || tty_rint(&console_tty, c)); /* too early: nobody will ever read it */
+	return (!ready || tty_rint(&console_tty, text, len)); /* too early: nobody will read it */
 }
 
 /* One chunk to every sink, and what they answer. */
@@ -147,8 +147,8 @@ write_chunk(const char *text, size_t len)
 	if (put_off != NULL)
 		put_off->cs_later();
 	/* With a terminal at the serial line it is that one who answers. */
-	for (size_t i = 0; i < n && !sized; i++)
-		tty_rint(&console_tty, (uint8_t)answer[i]);
+	if (n > 0 && !sized)
+		tty_rint(&console_tty, answer, n);
 }
 
 static void

@@ -51,8 +51,8 @@ void console_report(const char *fmt, ...) __printf_like(1, 2);
 /* A panic begins: every sink takes its hardware back (cs_panic). */
 void console_panic(void);
 
-/* A character typed, as tty_rint. */
-bool console_input(uint16_t c);
+/* What is typed, as tty_rint. */
+bool console_input(const char *text, size_t len);
 /* The console's size, unless the command line has given one. */
 void console_set_size(uint32_t rows, uint32_t columns);
 /* Start-up: /dev/console, once there is /dev. */

@@ -160,16 +160,15 @@ tty_task(void *arg)
 }
 
 bool
-tty_rint(struct tty *tp, uint16_t c)
+tty_rint(struct tty *tp, const char *text, size_t len)
 {
 	bool room, queue;
 
 	mtx_lock(&tp->t_raw_lock);
-	room = tp->t_raw_end - tp->t_raw_read < TTY_RAW;
-	if (room)
-		tp->t_raw[tp->t_raw_end++ % TTY_RAW] = c;
-	else
-		tp->t_raw_full = true;
+	room = len <= TTY_RAW - (tp->t_raw_end - tp->t_raw_read);
+	for (size_t i = 0; room && i < len; i++)
+		tp->t_raw[tp->t_raw_end++ % TTY_RAW] = text != NULL ? (uint8_t)text[i] : TTY_BREAK;
+	tp->t_raw_full |= !room;
 	queue = room && !tp->t_task_queued;
 	tp->t_task_queued |= queue;
 	mtx_unlock(&tp->t_raw_lock);

@@ -100,7 +100,7 @@ struct tty {
 
 /* --- for drivers ------------------------------------------------------------------------------ */
 
-#define TTY_BREAK 0x100 /* for tty_rint: the line is broken, or the key of that name */
+#define TTY_BREAK 0x100 /* no character: the line was broken */
 
 /* Make *tp, zeroed memory, a terminal with the usual settings and a reference. ENOMEM. */
 int tty_init(struct tty *tp, const struct ttydevsw *sw, void *softc, uint32_t major,
@@ -109,9 +109,10 @@ int tty_init(struct tty *tp, const struct ttydevsw *sw, void *softc, uint32_t ma
 void tty_fini(struct tty *tp);
 void tty_ref(struct tty *tp);
 void tty_rele(struct tty *tp);
-/* A character came in. False: no room, it is not taken, and tsw_inwakeup will be called. From any
- * context; no lock of LR_LEAF or above is held. */
-bool tty_rint(struct tty *tp, uint16_t c);
+/* Text came in, or (NULL, 1) a break. It stays together: what comes from elsewhere meanwhile comes
+ * before it or behind. False: no room, none of it is taken, and tsw_inwakeup will be called. From
+ * any context; no lock of LR_LEAF or above is held. */
+bool tty_rint(struct tty *tp, const char *text, size_t len);
 /* The same from a thread, with t_lock held: returns how many of len characters were taken. */
 size_t tty_input(struct tty *tp, const char *buf, size_t len);
 /* Up to len bytes of output; how many. T_lock is held. */

@@ -137,6 +137,17 @@ def test_escape_sequences() -> None:
     assert boot("vt", "screen", options=QUIET).lines() == repeated(SCREEN)
 
 
+def test_an_answer_is_in_one_piece() -> None:
+    """Also if much is typed meanwhile."""
+    result = boot("vt", "asked", options=QUIET, stdin=b"x" * 20000 + b"q")
+    assert result.lines()[-1] == "answers: whole 1 split 0", result
+
+
+def test_the_screen_does_not_answer_for_a_terminal_at_the_serial_line() -> None:
+    result = boot("vt", "asked", options=[*QUIET, "--append", "console.size=24x80"], stdin=b"xxxq")
+    assert result.lines()[-1] == "answers: whole 0 split 0", result
+
+
 def test_text_and_a_program_take_turns_on_the_screen() -> None:
     assert boot("vt", "switch", options=QUIET).lines() == repeated(SWITCH)
 

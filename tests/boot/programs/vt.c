@@ -178,6 +178,30 @@ keys(void)
 	tcsetattr(0, TCSANOW, &saved);
 }
 
+/* Ask where the cursor is while much is typed, up to a q: are the answers in one piece each? */
+static void
+asked(void)
+{
+	int whole = 0, split = 0;
+	bool within = false, ended = false;
+	struct termios t;
+	char buf[64];
+	ssize_t n;
+
+	tcgetattr(0, &t);
+	cfmakeraw(&t);
+	tcsetattr(0, TCSANOW, &t);
+	while (!ended && write(1, "\033[6n", 4) == 4 && (n = read(0, buf, sizeof(buf))) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			whole += within && buf[i] == 'R';
+			split += within && (buf[i] == 'x' || buf[i] == 'q');
+			within = buf[i] == '\033' || (within && strchr("Rxq", buf[i]) == NULL);
+			ended |= buf[i] == 'q';
+		}
+	}
+	printf("\r\nanswers: whole %d split %d\r\n", whole > 0, split);
+}
+
 /* --- switch ----------------------------------------------------------------------------------- */
 
 static volatile uint32_t *vram, *touches;
@@ -321,6 +345,10 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (strcmp(what, "keys") == 0) {
 		keys();
+		return (0);
+	}
+	if (strcmp(what, "asked") == 0) {
+		asked();
 		return (0);
 	}
 	for (int i = 0; i < 3; i++) { /* by then all caches hold what they will */
