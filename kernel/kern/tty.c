@@ -285,7 +285,7 @@ tty_drain(struct tty *tp, struct file *fp)
 {
 	int error = 0;
 
-	while (error == 0 && ttyq_len(&tp->t_out) > 0 && !tp->t_gone)
+	while (error == 0 && ttyq_len(&tp->t_out) > 0 && !tp->t_gone && !tp->t_sw->tsw_pty)
 		error = tty_hung(tp, fp) ? EIO : tty_sleep(tp, &tp->t_out, 0);
 	return (error);
 }

@@ -165,7 +165,7 @@ void tty_flush_out(struct tty *tp);
 /* Sleep on chan, ns long at most (0: for ever): 0, ERESTART (a signal), ETIMEDOUT. T_lock is let go
  * meanwhile, and held again in any case. */
 int tty_sleep(struct tty *tp, const void *chan, uint64_t ns);
-/* Wait until all output was taken. As tty_sleep; EIO. */
+/* Wait until all output was taken; a pty's is gone once it is written. As tty_sleep; EIO. */
 int tty_drain(struct tty *tp, struct file *fp);
 /* Everybody looks again: readers, writers, pollers. */
 void tty_wakeup(struct tty *tp);

@@ -412,6 +412,7 @@ counts(void)
 	write(slave, "out", 3);
 	settle();
 	count("output");
+	printf("  drained %d\n", tcdrain(slave));
 	close(slave);
 	take("left", master, 100);
 	take("left", master, 100);
