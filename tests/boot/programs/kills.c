@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <time.h>
 
 static char page[65536];
@@ -196,6 +197,16 @@ socket_write(void)
 }
 
 static void
+datagram_write(void)
+{
+	int fds[2];
+
+	socketpair(AF_UNIX, SOCK_DGRAM, 0, fds);
+	for (;;)
+		send(fds[0], page, 1, 0);
+}
+
+static void
 lock_file(void)
 {
 	int fd = open("/tmp/kills.lock", O_RDWR | O_CREAT, 0600);
@@ -277,6 +288,18 @@ pty_read(void)
 }
 
 static void
+pty_write(void)
+{
+	struct termios raw = {0};
+	int master, slave;
+
+	cfmakeraw(&raw);
+	openpty(&master, &slave, NULL, &raw, NULL);
+	for (;;)
+		write(master, page, 1000);
+}
+
+static void
 event_read(void)
 {
 	read(eventfd(0, 0), page, 8);
@@ -330,6 +353,7 @@ static const struct {
     {"record lock", lock_record},   {"sigsuspend", wait_for_signal},
     {"sigwaitinfo", take_signal},   {"terminal read", tty_read},
     {"terminal write", tty_write},  {"pty read", pty_read},
+    {"pty write", pty_write},       {"datagram write", datagram_write},
     {"eventfd read", event_read},   {"eventfd write", event_write},
     {"timerfd read", timerfd_read}, {"signalfd read", signalfd_read},
     {"stopped", stopped},
