@@ -116,46 +116,54 @@ object_terminate(vm_object_t object, uint16_t how)
 }
 
 /*
- * Give up a reference. Returns the next one to give up: a dead object's to the one behind it, or
- * ours to the only shadow that is left, which has taken over the pages. While we hold the lock that
- * shadow cannot leave the list, nor, therefore, the object go. how: object_terminate's.
+ * One reference less; how many are left. If the last is the only shadow's that is left, and that is
+ * not `but`, *heir becomes that, with a reference, unless it is set: it can take over the pages.
+ * While we hold the lock it cannot leave the list, nor, therefore, the object go.
  */
-static vm_object_t
-object_release(vm_object_t object, uint16_t how)
+static uint32_t
+object_let_go(vm_object_t object, vm_object_t but, vm_object_t *heir)
 {
-	bool shadowed = object->type == OBJT_ANON && object->shadow_count != 0;
-	vm_object_t shadow = NULL;
+	vm_object_t shadow;
 	uint32_t refs;
 
-	if (shadowed) /* two that let go at once must not both take the other for the last but one */
-		VM_OBJECT_WLOCK(object);
+	if (object->type != OBJT_ANON || object->shadow_count == 0)
+		return (object_unref(object));
+	VM_OBJECT_WLOCK(object); /* two at once must not both take the other for the last but one */
 	refs = object_unref(object);
-	if (shadowed) {
-		if (refs == 1 && object->shadow_count == 1)
-			shadow = LIST_FIRST(&object->shadow_head);
-		if (shadow != NULL && !vm_object_tryref(shadow))
-			shadow = NULL;
-		VM_OBJECT_UNLOCK(object);
+	shadow = LIST_FIRST(&object->shadow_head);
+	if (refs == 1 && object->shadow_count == 1 && shadow != but && *heir == NULL &&
+	    vm_object_tryref(shadow))
+		*heir = shadow;
+	VM_OBJECT_UNLOCK(object);
+	return (refs);
+}
+
+/*
+ * Give up a reference, and those that go with it: a dead object's to the one behind it, and ours to
+ * an heir, which has taken over the pages. how: object_terminate's.
+ */
+static void
+object_release(vm_object_t object, uint16_t how)
+{
+	for (vm_object_t next; object != NULL; object = next) {
+		next = NULL;
+		if (object_let_go(object, NULL, &next) == 0)
+			next = object_terminate(object, how);
+		else if (next != NULL)
+			vm_object_collapse(next);
 	}
-	if (refs == 0)
-		return (object_terminate(object, how));
-	if (shadow != NULL)
-		vm_object_collapse(shadow);
-	return (shadow);
 }
 
 void
 vm_object_deallocate(vm_object_t object)
 {
-	while (object != NULL)
-		object = object_release(object, 0);
+	object_release(object, 0);
 }
 
 void
 vm_object_deallocate_later(vm_object_t object)
 {
-	while (object != NULL)
-		object = object_release(object, OBJ_END_LATER);
+	object_release(object, OBJ_END_LATER);
 }
 
 /* Put object in front of backing, or of nothing; the reference is the caller's business. */
@@ -209,12 +217,12 @@ object_bypass(vm_object_t object, vm_object_t backing)
 	/* LAB(5) end */
 }
 
-/* Not vm_object_deallocate for the one bypassed: it would come back here, once for each link of
- * a chain. */
-void
-vm_object_collapse(vm_object_t object)
+/* Returns an heir to what object looks past now: the first one, who comes to the others, too. Not
+ * vm_object_deallocate for that: it would come back here, once for each link of a chain. */
+static vm_object_t
+object_collapse(vm_object_t object)
 {
-	vm_object_t backing;
+	vm_object_t backing, heir = NULL;
 	bool done = false;
 
 	while (!done) {
@@ -227,8 +235,18 @@ vm_object_collapse(vm_object_t object)
 			VM_OBJECT_UNLOCK(backing);
 		}
 		VM_OBJECT_UNLOCK(object);
-		while (!done && backing != NULL && object_unref(backing) == 0)
+		while (!done && backing != NULL && object_let_go(backing, object, &heir) == 0)
 			backing = object_terminate(backing, 0);
+	}
+	return (heir);
+}
+
+void
+vm_object_collapse(vm_object_t object)
+{
+	for (vm_object_t next, heir = object_collapse(object); heir != NULL; heir = next) {
+		next = object_collapse(heir);
+		vm_object_deallocate(heir);
 	}
 }
 

@@ -376,6 +376,34 @@ test_collapse_when_the_child_ends(void)
 	space_destroy(parent);
 }
 
+/* The child has copies of all that it shares, and looks past it at its next fork: the parent, who is
+ * alone in front of it then, takes it over. */
+static void
+test_collapse_when_the_child_looks_past(void)
+{
+	struct space *parent = space_create(), *child, *grandchild;
+
+	anon(parent, 0, 2);
+	space_write(parent, VA, 1);
+	space_write(parent, VA + ptoa(1), 2);
+	child = fork_space(parent);
+	space_write(parent, VA, 11);
+	space_write(child, VA, 21);
+	space_write(child, VA + ptoa(1), 22);
+	T_EQ(depth(parent, VA), 2);
+	grandchild = fork_space(child);
+	T_EQ(depth(child, VA), 1);
+	T_EQ(depth(parent, VA), 1);
+	T_EQ(entry_at(parent, VA)->object->resident_page_count, 2);
+	T_EQ(vm_page_queue_count(PQ_ACTIVE), 4);
+	T_EQ(space_read(parent, VA), 11);
+	T_EQ(space_read(parent, VA + ptoa(1)), 2);
+	T_EQ(space_read(grandchild, VA), 21);
+	space_destroy(child);
+	space_destroy(grandchild);
+	space_destroy(parent);
+}
+
 /* The child goes on, the parent ends: a thousand times. */
 static void
 test_a_thousand_generations(void)
@@ -865,6 +893,7 @@ static const struct host_test tests[] = {
     TEST(test_wired_shared),
     TEST(test_the_last_owner_does_not_copy),
     TEST(test_collapse_when_the_child_ends),
+    TEST(test_collapse_when_the_child_looks_past),
     TEST(test_a_thousand_generations),
     TEST(test_a_thousand_children_of_split_memory),
     TEST(test_a_long_line_of_living_processes),
