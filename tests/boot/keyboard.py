@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Iterable
 
-from quire import PROGRAMS, RUN, Picture, read_png
+from quire import PROGRAMS, RUN, Picture, processors, read_png
 
 
 class Keyboard:
@@ -22,7 +22,7 @@ class Keyboard:
         qemu = tmp_path / "qemu-system-x86_64"
         qemu.write_text(f'#!/bin/sh\nexec {real} "$@" -qmp unix:{path},server=on,wait=off\n')
         qemu.chmod(0o755)
-        words = [RUN, "--display", "none", "--timeout", "100", *options,
+        words = [RUN, "--display", "none", "--timeout", "100", *processors(options), *options,
                  "--add", PROGRAMS / command[0], "--", f"/bin/{command[0]}", *command[1:]]
         self.input, write = os.pipe()
         self.never = os.fdopen(write, "wb")

@@ -38,15 +38,18 @@ def run_script(*words: object, stdin: bytes = b"", env: dict[str, str] | None = 
                   done.stderr.decode(errors="replace"))
 
 
+def processors(options: Iterable[object] = ()) -> list[str]:
+    """As many as SMP in the environment says (make test-boot SMP=2), unless by the other options
+    instructions are counted or the run is recorded: QEMU records one processor."""
+    counted = {"--icount", "--record", "--replay"} & set(options)
+    return [] if counted or "SMP" not in os.environ else ["--smp", os.environ["SMP"]]
+
+
 def boot(*command: str, add: Iterable[object] = (), options: Iterable[object] = (),
          timeout: int = 120, stdin: bytes = b"") -> Result:
-    """Boot and run command. A program of tests/boot/programs is named without a folder. With so many
-    processors as SMP in the environment says (make test-boot SMP=2), unless instructions are counted
-    or the run is recorded: QEMU records one processor."""
+    """Boot and run command. A program of tests/boot/programs is named without a folder."""
     options = list(options)
-    words: list[object] = ["--display", "none", "--timeout", timeout]
-    if "SMP" in os.environ and not {"--icount", "--record", "--replay"} & set(options):
-        words += ["--smp", os.environ["SMP"]]
+    words: list[object] = ["--display", "none", "--timeout", timeout, *processors(options)]
     for host in add:
         words += ["--add", host]
     words += options

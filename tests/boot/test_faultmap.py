@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from quire import PROGRAMS, TREE
+from quire import PROGRAMS, TREE, processors
 
 sys.path.insert(0, str(TREE / "scripts"))
 import pagestates  # noqa: E402
@@ -24,8 +24,8 @@ def faultmap(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def traced(target: Path, *words: object) -> Path:
-    result = subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--trace", str(target),
-                             *map(str, words)], capture_output=True, text=True,
+    result = subprocess.run([str(TREE / "scripts/run"), "--display", "none", *processors(),
+                             "--trace", str(target), *map(str, words)], capture_output=True, text=True,
                             stdin=subprocess.DEVNULL)
     assert result.returncode == 0, result.stderr
     return target
@@ -121,8 +121,8 @@ def test_the_demo_counts_as_its_trace_does(tmp_path: Path) -> None:
     """It maps two pieces of the screen, slowly, and again at full speed, and prints getrusage's count
     of each policy."""
     target = tmp_path / "t.json"
-    result = subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--trace", str(target),
-                             "--", "/bin/fbdemo"], capture_output=True, text=True,
+    result = subprocess.run([str(TREE / "scripts/run"), "--display", "none", *processors(),
+                             "--trace", str(target), "--", "/bin/fbdemo"], capture_output=True, text=True,
                             stdin=subprocess.DEVNULL)
     counted = re.findall(r"^(single|whole) +([\d,]+) +([\d,]+) ", result.stdout, re.M)
     assert [policy for policy, _, _ in counted] == ["single", "whole"]

@@ -11,7 +11,7 @@ from typing import Iterable
 
 import pytest
 
-from quire import Result, boot, on_host, run_script
+from quire import Result, boot, on_host, processors, run_script
 
 # What the first process in Quire finds.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -31,7 +31,8 @@ def at_its_path(path: str) -> str:
 
 def in_quire(command: list[str], add: Iterable[object] = (), trees: Iterable[object] = (),
              options: Iterable[object] = ()) -> Result:
-    words: list[object] = ["--display", "none", "--timeout", 120, *options]
+    options = list(options)
+    words: list[object] = ["--display", "none", "--timeout", 120, *processors(options), *options]
     for path in add:
         words += ["--add", path]
     for path in trees:
@@ -323,8 +324,8 @@ def test_a_tree_brings_what_its_programs_need(tmp_path: Path) -> None:
         subprocess.run(["gcc", "-o", program.with_name(name), tmp_path / "prog.c", library,
                         f"-Wl,-rpath,$ORIGIN/../../{'other' if name == 'prog' else 'none'}"],
                        check=True)
-    result = run_script("--display", "none", "--timeout", 120, "--add-tree", tmp_path / "tree", "--",
-                        program)
+    result = run_script("--display", "none", *processors(), "--timeout", 120, "--add-tree",
+                        tmp_path / "tree", "--", program)
     assert result.status == 7 and "left out" not in result.out, result
 
 

@@ -10,7 +10,7 @@ import time
 import pexpect
 import pytest
 
-from quire import RUN, TREE, boot
+from quire import RUN, TREE, boot, processors
 
 LIMIT = 60.0
 WHERE, HERE = b"\x1b[6n", b"\x1b[1;10R"  # where is the cursor? in the first line
@@ -42,13 +42,14 @@ def on_a_terminal(*command: str, typed: bytes) -> tuple[int, str]:
 
 
 def test_a_terminal_and_no_command() -> None:
-    status, screen = on_a_terminal(str(RUN), typed=b"echo $((6 * 7)) $TERM $HOME; exit 5\r")
+    status, screen = on_a_terminal(str(RUN), *processors(),
+                                   typed=b"echo $((6 * 7)) $TERM $HOME; exit 5\r")
     assert "42 vt100 /root" in screen and status == 5, screen
 
 
 def test_a_terminal_that_does_not_know_its_size() -> None:
     """As on_a_terminal's does not: the guest takes it for a VT100."""
-    status, screen = on_a_terminal(str(RUN), typed=b"stty size; exit 5\r")
+    status, screen = on_a_terminal(str(RUN), *processors(), typed=b"stty size; exit 5\r")
     assert "24 80" in screen and status == 5, screen
 
 
@@ -99,8 +100,8 @@ JOBS = [  # what is typed, and what comes of it
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 def test_jobs_of_bash() -> None:
-    words = ["--display", "none", "--timeout", "200", "--append", "loglevel=3", "--add",
-             f"{shutil.which('bash')}:/bin/bash", "--", "/bin/bash", "--norc", "--noprofile"]
+    words = ["--display", "none", *processors(), "--timeout", "200", "--append", "loglevel=3",
+             "--add", f"{shutil.which('bash')}:/bin/bash", "--", "/bin/bash", "--norc", "--noprofile"]
     bash = pexpect.spawn(str(RUN), words, encoding="utf-8", timeout=60, dimensions=(24, 80),
                          env=os.environ | {"TERM": "dumb", "DISPLAY": "", "WAYLAND_DISPLAY": ""})
     bash.expect("# ")

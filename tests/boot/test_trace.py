@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Iterable
 
 import pytest
-from quire import TREE
+from quire import TREE, processors
 
 POLICIES = {"off": 4096, "single": 4096, "window:16": 256, "whole": 1}
 VRAM, STACK = 16 << 20, 0x7FFFFF7FF000
@@ -19,7 +19,8 @@ PHASES = {"B": {"name", "args"}, "E": {"name"}, "X": {"name", "dur"}, "i": {"nam
 def run(target: Path, *command: str, append: str = "", options: Iterable[str] = ()
         ) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(TREE / "scripts/run"), "--display", "none", "--trace", str(target),
-                           "--append", append, "--timeout", "120", *options, "--", *command],
+                           "--append", append, "--timeout", "120", *processors(options), *options, "--",
+                           *command],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
