@@ -7,7 +7,6 @@
 #include "fs/vnode.h"
 #include "kern/console.h"
 #include "kern/jitter.h"
-#include "kern/kmalloc.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/main.h"
@@ -17,7 +16,6 @@
 #include "kern/random.h"
 #include "kern/task.h"
 #include "kern/tty.h"
-#include "vm/vm_page.h"
 
 static void
 start_cmdline(void)

@@ -11,7 +11,6 @@
 #include "machine/pmap_md.h"
 #include "machine/thread_md.h"
 
-struct vm_page;
 
 /* --- start-up ------------------------------------------------------------------------------- */
 

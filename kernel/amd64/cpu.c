@@ -6,7 +6,6 @@
 #include "kern/machdep.h"
 #include "kern/string.h"
 #include "kern/thread.h"
-#include "vm/vm.h"
 
 #define MSR_EFER   0xc0000080
 #define MSR_STAR   0xc0000081

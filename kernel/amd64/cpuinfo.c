@@ -4,7 +4,6 @@
 #include "amd64/amd64.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
-#include "kern/string.h"
 #include "kern/sysctl.h"
 
 /* Names of the feature bits from the lowest on, "" where Linux has none. */

@@ -3,7 +3,6 @@
  * us.
  */
 #include "amd64/amd64.h"
-#include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/proc.h"

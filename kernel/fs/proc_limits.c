@@ -7,7 +7,6 @@
 #include "kern/errno.h"
 #include "kern/proc.h"
 #include "kern/string.h"
-#include "vm/vm_page.h"
 
 static void
 show_limits(struct text *t, struct proc *p)

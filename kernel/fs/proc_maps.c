@@ -6,7 +6,6 @@
 #include "fs/procfs.h"
 #include "kern/errno.h"
 #include "kern/proc.h"
-#include "kern/string.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 

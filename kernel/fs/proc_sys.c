@@ -9,7 +9,6 @@
 #include "kern/proc.h"
 #include "kern/random.h"
 #include "kern/sysctl.h"
-#include "vm/pmap.h"
 
 #define KNOB(sym, path, ...)                                \
 	static int show_##sym(char *buf, size_t size)       \

@@ -16,7 +16,6 @@
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/poll.h"
-#include "kern/string.h"
 #include "fs/vnode.h"
 #include "kern/cdev.h"
 #include "vm/vm_page.h"

@@ -8,7 +8,6 @@
 #include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/futex.h"
-#include "kern/futex.h"
 #include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/main.h"

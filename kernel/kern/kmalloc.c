@@ -6,7 +6,6 @@
 #include "kern/kmalloc.h"
 #include "kern/lock.h"
 #include "kern/panic.h"
-#include "kern/string.h"
 #include "kern/sysctl.h"
 #include "vm/vm_page.h"
 

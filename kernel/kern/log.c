@@ -6,7 +6,6 @@
 #include "kern/lock.h"
 #include "kern/machdep.h"
 #include "kern/main.h"
-#include "kern/string.h"
 
 #define LOG_LINE 512 /* longest line with its time; the rest is cut */
 

@@ -18,7 +18,6 @@
 #include "kern/panic.h"
 #include "kern/proc.h"
 #include "kern/select.h"
-#include "kern/string.h"
 #include "kern/sysctl.h"
 #include "fs/vnode.h"
 #include "vm/vm_page.h"

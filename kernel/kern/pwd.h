@@ -6,7 +6,6 @@
 
 #include "kern/lock.h"
 
-struct proc;
 struct vnode;
 
 /* Locks: (d) pd_lock  (a) atomic */

@@ -2,7 +2,6 @@
  * Threads: how they begin and end. The dead are kept on a list until somebody who stands on another
  * stack frees them.
  */
-#include "kern/errno.h"
 #include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/panic.h"

@@ -15,7 +15,6 @@
 #include "kern/machdep.h"
 #include "kern/panic.h"
 #include "kern/proc.h"
-#include "kern/string.h"
 #include "kern/sysctl.h"
 #include "kern/tty.h"
 

@@ -3,7 +3,6 @@
  * each other's: then nobody can ever read them. Whenever a socket is closed while sockets are on
  * their way, those are looked for that cannot be reached from one that is open (mark and sweep).
  */
-#include "kern/errno.h"
 #include "kern/file.h"
 #include "kern/kmalloc.h"
 #include "kern/panic.h"

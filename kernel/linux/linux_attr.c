@@ -5,7 +5,6 @@
 #include "kern/clock.h"
 #include "kern/cred.h"
 #include "kern/file.h"
-#include "kern/kmalloc.h"
 #include "kern/machdep.h"
 
 enum { AT_EACCESS = 0x200 };

@@ -4,7 +4,6 @@
  */
 #include "linux/linux.h"
 #include "kern/cred.h"
-#include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
 

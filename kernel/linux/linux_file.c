@@ -11,7 +11,6 @@
 #include "kern/pipe.h"
 #include "kern/proc.h"
 #include "kern/pwd.h"
-#include "kern/string.h"
 #include "fs/vnode.h"
 
 enum { CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4 };

@@ -7,7 +7,6 @@
 #include "kern/machdep.h"
 #include "kern/pgrp.h"
 #include "kern/proc.h"
-#include "kern/string.h"
 
 /* --- clone ------------------------------------------------------------------------------------ */
 

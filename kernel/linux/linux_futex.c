@@ -7,7 +7,6 @@
 #include "kern/futex.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
-#include "kern/string.h"
 
 #define ROBUST_HEAD_SIZE 24
 #define FUTEX_OP_SHIFT   8u /* in an operation of FUTEX_WAKE_OP: a bit of that number */

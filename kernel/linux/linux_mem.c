@@ -6,7 +6,6 @@
 #include "linux/linux.h"
 #include "kern/cdev.h"
 #include "kern/file.h"
-#include "kern/machdep.h"
 #include "kern/proc.h"
 #include "fs/vnode.h"
 #include "vm/vm_fault.h"

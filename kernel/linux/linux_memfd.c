@@ -5,7 +5,6 @@
 #include "linux/linux_path.h"
 #include "linux/linux_memfd.h"
 #include "kern/file.h"
-#include "kern/kmalloc.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
 #include "kern/string.h"

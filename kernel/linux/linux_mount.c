@@ -5,7 +5,6 @@
 #include "kern/cred.h"
 #include "kern/kmalloc.h"
 #include "kern/log.h"
-#include "kern/machdep.h"
 
 enum { UMOUNT_KNOWN = 0xf, UMOUNT_NOFOLLOW = 8 }; /* MNT_FORCE .. UMOUNT_NOFOLLOW */
 

@@ -9,7 +9,6 @@
 #include "kern/machdep.h"
 #include "kern/proc.h"
 #include "kern/pwd.h"
-#include "kern/string.h"
 
 int
 at_dir(int dirfd, struct vnode **dir)

@@ -7,7 +7,6 @@
 #include "kern/machdep.h"
 #include "kern/poll.h"
 #include "kern/proc.h"
-#include "kern/string.h"
 
 struct linux_pollfd {
 	int fd;

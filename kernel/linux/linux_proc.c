@@ -7,7 +7,6 @@
 #include "kern/file.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
-#include "kern/string.h"
 
 enum { RUSAGE_CHILDREN = -1, RUSAGE_SELF, RUSAGE_THREAD };
 

@@ -7,7 +7,6 @@
 #include "kern/log.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
-#include "kern/string.h"
 
 enum { AF_MAX = 46, SOCK_RAW = 3, SOCK_MAX = 11, SOCK_TYPE_MASK = 15 };
 #define SOCKADDR_MAX 128 /* bytes of an address of any family */

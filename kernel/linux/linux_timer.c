@@ -2,7 +2,6 @@
  * System calls on timers that send signals: setitimer's and POSIX's.
  */
 #include "linux/linux.h"
-#include "kern/clock.h"
 #include "kern/machdep.h"
 #include "kern/proc.h"
 #include "kern/ptimer.h"
