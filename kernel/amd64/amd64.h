@@ -11,7 +11,6 @@
 #include "machine/pmap_md.h"
 #include "machine/thread_md.h"
 
-
 /* --- start-up ------------------------------------------------------------------------------- */
 
 /* First of all: per-CPU area with thread0 as curthread, descriptor tables, CPU features. The

@@ -47,19 +47,8 @@ show_mountinfo(struct text *t, struct proc *p __unused)
 	}
 }
 
-static void
-show_filesystems(struct text *t, struct proc *p __unused)
-{
-	text_add(t, "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\n");
-}
-
-static void
-show_mounts_link(struct text *t, struct proc *p __unused)
-{
-	text_add(t, "self/mounts");
-}
-
 PROC_PID_FILE(mounts, .path = "mounts", .type = VREG, .show = show_mounts);
 PROC_PID_FILE(mountinfo, .path = "mountinfo", .type = VREG, .show = show_mountinfo);
-PROC_FILE(filesystems, .path = "filesystems", .type = VREG, .show = show_filesystems);
-PROC_FILE(mounts_link, .path = "mounts", .type = VLNK, .show = show_mounts_link);
+PROC_FILE(filesystems, .path = "filesystems", .type = VREG,
+	  .text = "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\n");
+PROC_FILE(mounts_link, .path = "mounts", .type = VLNK, .text = "self/mounts");

@@ -147,70 +147,85 @@ next_file(struct vnode *dir, int *fd)
 	return (fp);
 }
 
+/* The open file of p's descriptor fd, and no other; NULL: there is none. */
+static struct file *
+file_of(struct proc *p, int fd)
+{
+	int found = fd;
+	struct file *fp = proc_next_file(p, &found);
+
+	if (fp == NULL || found == fd)
+		return (fp);
+	fdrop(fp);
+	return (NULL);
+}
+
 static void
 show_fd_target(struct text *t, struct proc *p)
 {
-	int fd = t->fd;
-	struct file *fp = proc_next_file(p, &fd);
+	struct file *fp = file_of(p, t->fd);
 
-	if (fp != NULL && fd == t->fd)
-		text_add_path(t, fp->f_vnode);
-	if (fp != NULL)
-		fdrop(fp);
+	if (fp == NULL)
+		return;
+	text_add_path(t, fp->f_vnode);
+	fdrop(fp);
 }
 
 static int
 follow_fd(struct proc *p, int fd, struct vnode **vpp)
 {
-	int found = fd;
-	struct file *fp = proc_next_file(p, &found);
+	struct file *fp = file_of(p, fd);
 
-	if (fp != NULL && found == fd) {
-		*vpp = fp->f_vnode;
-		vref(*vpp);
-	}
-	if (fp != NULL)
-		fdrop(fp);
-	return (fp != NULL && found == fd ? 0 : ENOENT);
+	if (fp == NULL)
+		return (ENOENT);
+	*vpp = fp->f_vnode;
+	vref(*vpp);
+	fdrop(fp);
+	return (0);
 }
 
 static void
 show_fdinfo(struct text *t, struct proc *p)
 {
-	int fd = t->fd;
-	struct file *fp = proc_next_file(p, &fd);
+	struct file *fp = file_of(p, t->fd);
 
-	if (fp != NULL && fd == t->fd)
-		text_add(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", fp->f_offset,
-			 fp->f_flags, fp->f_vnode->v_dev, fp->f_vnode->v_ino);
-	if (fp != NULL)
-		fdrop(fp);
+	if (fp == NULL)
+		return;
+	text_add(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", fp->f_offset, fp->f_flags,
+		 fp->f_vnode->v_dev, fp->f_vnode->v_ino);
+	fdrop(fp);
 }
 
 static const struct proc_file fd_file = {
     .path = "fd", .type = VLNK, .show = show_fd_target, .follow = follow_fd};
 static const struct proc_file fdinfo_file = {.path = "fdinfo", .type = VREG, .show = show_fdinfo};
 
+/* Dir is fd, of links; else fdinfo. */
+static bool
+has_links(struct vnode *dir)
+{
+	return (PROCNODE(dir)->pn_file->path[2] == '\0');
+}
+
 static int
-fd_lookup_as(struct vnode *dir, const char *name, size_t len, const struct proc_file *f,
-	     struct vnode **vpp)
+fd_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
 {
 	struct proc_id id = PROCNODE(dir)->pn_id;
-	int want = procfs_number(name, len), error;
+	int want = procfs_number(name, len), error = ENOENT;
+	bool link = has_links(dir);
 	struct file *fp;
 
 	id.fd = want;
 	fp = want >= 0 ? next_file(dir, &id.fd) : NULL;
-	if (fp == NULL || id.fd != want) {
-		error = ENOENT;
-	} else {
-		error = made(procfs_node(dir, name, len, f, id), inode(id, f == &fd_file), vpp);
-		if (error == 0 && f == &fd_file) /* the rights say how it is open, as in Linux */
-			(*vpp)->v_attr.va_mode =
-			    0100 | (file_readable(fp) ? 0400 : 0) | (file_writable(fp) ? 0200 : 0);
-	}
-	if (fp != NULL)
-		fdrop(fp);
+	if (fp == NULL)
+		return (ENOENT);
+	if (id.fd == want)
+		error = made(procfs_node(dir, name, len, link ? &fd_file : &fdinfo_file, id),
+			     inode(id, link), vpp);
+	if (error == 0 && link) /* the rights say how it is open, as in Linux */
+		(*vpp)->v_attr.va_mode =
+		    0100 | (file_readable(fp) ? 0400 : 0) | (file_writable(fp) ? 0200 : 0);
+	fdrop(fp);
 	return (error);
 }
 
@@ -218,7 +233,6 @@ static int
 fd_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type)
 {
 	struct proc_id id = PROCNODE(dir)->pn_id;
-	bool is_link = PROCNODE(dir)->pn_file->path[2] == '\0';
 	struct file *fp;
 
 	id.fd = (int)MIN(*cookie - 2, 0x7ffffffful);
@@ -227,25 +241,12 @@ fd_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum 
 		return (ENOENT);
 	fdrop(fp);
 	ksnprintf(name, NAME_MAX + 1, "%d", id.fd);
-	*type = is_link ? VLNK : VREG;
-	*ino = inode(id, is_link);
+	*type = has_links(dir) ? VLNK : VREG;
+	*ino = inode(id, has_links(dir));
 	*cookie = (uint64_t)id.fd + 3;
 	return (0);
 }
 
-static int
-fd_dir_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
-{
-	return (fd_lookup_as(dir, name, len, &fd_file, vpp));
-}
-
-static int
-fdinfo_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
-{
-	return (fd_lookup_as(dir, name, len, &fdinfo_file, vpp));
-}
-
-static const struct vnodeops fd_ops = {.v_lookup = fd_dir_lookup, .v_readdir = fd_readdir};
-static const struct vnodeops fdinfo_ops = {.v_lookup = fdinfo_lookup, .v_readdir = fd_readdir};
+static const struct vnodeops fd_ops = {.v_lookup = fd_lookup, .v_readdir = fd_readdir};
 PROC_PID_FILE(fd, .path = "fd", .type = VDIR, .dir = &fd_ops, .private = true);
-PROC_PID_FILE(fdinfo, .path = "fdinfo", .type = VDIR, .dir = &fdinfo_ops, .private = true);
+PROC_PID_FILE(fdinfo, .path = "fdinfo", .type = VDIR, .dir = &fd_ops, .private = true);

@@ -251,35 +251,19 @@ show_memory(struct text *t, struct vmspace *vm, vm_offset_t start, vm_offset_t e
 	vmspace_free(vm);
 }
 
-static void
-show_cmdline(struct text *t, struct proc *p)
-{
-	struct vmspace *vm = proc_vmspace(p);
+#define MEMORY(name, field, ...)                                                          \
+	static void show_##name(struct text *t, struct proc *p)                           \
+	{                                                                                 \
+		struct vmspace *vm = proc_vmspace(p);                                     \
+                                                                                          \
+		if (vm != NULL)                                                           \
+			show_memory(t, vm, vm->vm_##field##_start, vm->vm_##field##_end); \
+	}                                                                                 \
+	PROC_PID_FILE(name, .path = #name, .type = VREG, .show = show_##name, ##__VA_ARGS__)
 
-	if (vm != NULL)
-		show_memory(t, vm, vm->vm_arg_start, vm->vm_arg_end);
-}
-PROC_PID_FILE(cmdline, .path = "cmdline", .type = VREG, .show = show_cmdline);
-
-static void
-show_environ(struct text *t, struct proc *p)
-{
-	struct vmspace *vm = proc_vmspace(p);
-
-	if (vm != NULL)
-		show_memory(t, vm, vm->vm_env_start, vm->vm_env_end);
-}
-PROC_PID_FILE(environ, .path = "environ", .type = VREG, .show = show_environ, .private = true);
-
-static void
-show_auxv(struct text *t, struct proc *p)
-{
-	struct vmspace *vm = proc_vmspace(p);
-
-	if (vm != NULL)
-		show_memory(t, vm, vm->vm_auxv_start, vm->vm_auxv_end);
-}
-PROC_PID_FILE(auxv, .path = "auxv", .type = VREG, .show = show_auxv, .private = true);
+MEMORY(cmdline, arg);
+MEMORY(environ, env, .private = true);
+MEMORY(auxv, auxv, .private = true);
 
 static void
 show_comm(struct text *t, struct proc *p)
@@ -337,7 +321,8 @@ place_of(struct proc *p, enum place place)
 		*vpp = place_of(p, place);                                            \
 		return (*vpp != NULL ? 0 : ENOENT);                                   \
 	}                                                                             \
-	PROC_PID_FILE(name, .path = #name, .type = VLNK, show_##name, .follow = follow_##name)
+	PROC_PID_FILE(name, .path = #name, .type = VLNK, .show = show_##name,         \
+		      .follow = follow_##name)
 
 PLACE(exe, PLACE_EXE);
 PLACE(cwd, PLACE_CWD);

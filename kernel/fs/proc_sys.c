@@ -10,24 +10,17 @@
 #include "kern/random.h"
 #include "kern/sysctl.h"
 
-#define KNOB(sym, path, ...)                                \
-	static int show_##sym(char *buf, size_t size)       \
-	{                                                   \
-		return (ksnprintf(buf, size, __VA_ARGS__)); \
-	}                                                   \
-	SYSCTL(sysctl_##sym, path, show_##sym, NULL)
+SYSCTL_TEXT(ostype, "kernel/ostype", "Linux\n");
+SYSCTL_TEXT(osrelease, "kernel/osrelease", "%s\n", KERNEL_RELEASE);
+SYSCTL_TEXT(version, "kernel/version", "%s\n", KERNEL_VERSION);
+SYSCTL_TEXT(pid_max, "kernel/pid_max", "%d\n", PID_MAX);
+SYSCTL_TEXT(threads_max, "kernel/threads-max", "%d\n", TASK_MAX);
+SYSCTL_TEXT(nr_open, "fs/nr_open", "%d\n", FD_MAX);
+SYSCTL_TEXT(poolsize, "kernel/random/poolsize", "256\n");
+SYSCTL_TEXT(entropy_avail, "kernel/random/entropy_avail", "256\n");
 
-KNOB(ostype, "kernel/ostype", "Linux\n");
-KNOB(osrelease, "kernel/osrelease", "%s\n", KERNEL_RELEASE);
-KNOB(version, "kernel/version", "%s\n", KERNEL_VERSION);
-KNOB(pid_max, "kernel/pid_max", "%d\n", PID_MAX);
-KNOB(threads_max, "kernel/threads-max", "%d\n", TASK_MAX);
-KNOB(nr_open, "fs/nr_open", "%d\n", FD_MAX);
-KNOB(poolsize, "kernel/random/poolsize", "256\n");
-KNOB(entropy_avail, "kernel/random/entropy_avail", "256\n");
-
-KNOB(pipe_max_size, "fs/pipe-max-size", "%u\n", PIPE_SIZE_FREE);
-KNOB(mmap_min_addr, "vm/mmap_min_addr", "%lu\n", VM_MINUSER_ADDRESS);
+SYSCTL_TEXT(pipe_max_size, "fs/pipe-max-size", "%u\n", PIPE_SIZE_FREE);
+SYSCTL_TEXT(mmap_min_addr, "vm/mmap_min_addr", "%lu\n", VM_MINUSER_ADDRESS);
 
 static uint32_t swappiness = 60; /* kept for a swap pager to come */
 SYSCTL_UINT(swappiness, "vm/swappiness", swappiness, 200);

@@ -113,12 +113,8 @@ show_buddyinfo(struct text *t, struct proc *p __unused)
 }
 PROC_FILE(buddyinfo, .path = "buddyinfo", .type = VREG, .show = show_buddyinfo);
 
-static void
-show_swaps(struct text *t, struct proc *p __unused)
-{
-	text_add(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-}
-PROC_FILE(swaps, .path = "swaps", .type = VREG, .show = show_swaps);
+PROC_FILE(swaps, .path = "swaps", .type = VREG,
+	  .text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 
 /* --- time ------------------------------------------------------------------------------------- */
 
@@ -246,12 +242,8 @@ PROC_FILE(interrupts, .path = "interrupts", .type = VREG, .show = show_interrupt
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-static void
-show_version(struct text *t, struct proc *p __unused)
-{
-	text_add(t, "Linux version " KERNEL_RELEASE " " KERNEL_VERSION "\n");
-}
-PROC_FILE(version, .path = "version", .type = VREG, .show = show_version);
+PROC_FILE(version, .path = "version", .type = VREG,
+	  .text = "Linux version " KERNEL_RELEASE " " KERNEL_VERSION "\n");
 
 static void
 show_cmdline(struct text *t, struct proc *p __unused)
@@ -268,18 +260,8 @@ show_cmdline(struct text *t, struct proc *p __unused)
 PROC_FILE(cmdline, .path = "cmdline", .type = VREG, .show = show_cmdline);
 
 /* No disk is known. */
-static void
-show_partitions(struct text *t, struct proc *p __unused)
-{
-	text_add(t, "major minor  #blocks  name\n\n");
-}
-PROC_FILE(partitions, .path = "partitions", .type = VREG, .show = show_partitions);
-
-static void
-show_diskstats(struct text *t __unused, struct proc *p __unused)
-{
-}
-PROC_FILE(diskstats, .path = "diskstats", .type = VREG, .show = show_diskstats);
+PROC_FILE(partitions, .path = "partitions", .type = VREG, .text = "major minor  #blocks  name\n\n");
+PROC_FILE(diskstats, .path = "diskstats", .type = VREG, .text = "");
 
 static void
 show_stats(struct text *t, struct proc *p __unused)

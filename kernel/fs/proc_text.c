@@ -97,10 +97,12 @@ render(struct vnode *vp, struct text *t)
 	t->lost = false;
 	t->tid = pn->pn_id.tid;
 	t->fd = pn->pn_id.fd;
-	if (pn->pn_sysctl == NULL)
-		pn->pn_file->show(t, p);
-	else
+	if (pn->pn_sysctl != NULL)
 		show_sysctl(t, pn->pn_sysctl);
+	else if (pn->pn_file->text != NULL)
+		text_add(t, "%s", pn->pn_file->text);
+	else
+		pn->pn_file->show(t, p);
 	if (p != NULL)
 		proc_rele(p);
 	return (t->lost ? ENOMEM : 0);

@@ -4,6 +4,7 @@
  * looked up. Owns the root of it.
  */
 #include "fs/procfs.h"
+#include "fs/ramfs.h"
 #include "kern/cred.h"
 #include "kern/errno.h"
 #include "kern/file.h"
@@ -262,20 +263,8 @@ root_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enu
 	return (0);
 }
 
-static int
-dir_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **vpp)
-{
-	return (ramfs_ops.v_lookup(dir, name, len, vpp));
-}
-
-static int
-dir_readdir(struct vnode *dir, uint64_t *cookie, char *name, uint64_t *ino, enum vtype *type)
-{
-	return (ramfs_ops.v_readdir(dir, cookie, name, ino, type));
-}
-
 static const struct vnodeops root_ops = {.v_lookup = root_lookup, .v_readdir = root_readdir};
-static const struct vnodeops dir_ops = {.v_lookup = dir_lookup, .v_readdir = dir_readdir};
+static const struct vnodeops dir_ops = {.v_lookup = ramfs_lookup, .v_readdir = ramfs_readdir};
 
 /* The directory that path's last name goes to, made where it is not there; NULL: no memory. */
 static struct vnode *

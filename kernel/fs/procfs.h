@@ -36,6 +36,7 @@ void text_add_path(struct text *t, struct vnode *vp);
 struct proc_file {
 	const char *path; /* below /proc, or below the number of a process */
 	enum vtype type;
+	const char *text; /* what it says, always; or, being NULL, show says it */
 	/* p: whose number the file is below, else NULL. */
 	void (*show)(struct text *t, struct proc *p);
 	/* Set from text without its newline; 0 or an errno. NULL: it cannot be written. */

@@ -1,5 +1,6 @@
 /*
- * What ramfs.c (nodes and their bytes) and ramfs_dir.c (names) share; nobody else uses it.
+ * What ramfs.c (nodes and their bytes) and ramfs_dir.c (names) share; of the rest only /proc, whose
+ * directories are ramfs's, uses it.
  */
 #pragma once
 

@@ -53,19 +53,8 @@ files_left(void)
 }
 
 /* Open, free (Linux keeps none), and how many there may be. */
-static int
-file_nr_show(char *buf, size_t size)
-{
-	return (ksnprintf(buf, size, "%lu\t0\t%lu\n", file_count, files_max()));
-}
-SYSCTL(file_nr, "fs/file-nr", file_nr_show, NULL);
-
-static int
-file_max_show(char *buf, size_t size)
-{
-	return (ksnprintf(buf, size, "%lu\n", files_max()));
-}
-SYSCTL(file_max, "fs/file-max", file_max_show, NULL);
+SYSCTL_TEXT(file_nr, "fs/file-nr", "%lu\t0\t%lu\n", file_count, files_max());
+SYSCTL_TEXT(file_max, "fs/file-max", "%lu\n", files_max());
 
 int
 file_open(struct vnode *vp, uint32_t flags, struct file **fpp)

@@ -20,6 +20,14 @@ struct sysctl {
 	static const struct sysctl sym = {path, show, store}; \
 	SET_ENTRY(sysctl, sym)
 
+/* One that cannot be changed, and says what a format and its arguments do. */
+#define SYSCTL_TEXT(sym, path, ...)                         \
+	static int sym##_show(char *buf, size_t size)       \
+	{                                                   \
+		return (ksnprintf(buf, size, __VA_ARGS__)); \
+	}                                                   \
+	SYSCTL(sysctl_##sym, path, sym##_show, NULL)
+
 /* A variable of decimal value 0 .. max; EINVAL for anything else. */
 int sysctl_show_uint(char *buf, size_t size, uint32_t value);
 int sysctl_store_uint(const char *text, uint32_t max, uint32_t *value);
