@@ -50,8 +50,8 @@ struct file {
 /* Open vp, whose reference goes to the file on success. ENOMEM, ENFILE (the files of all processes
  * fill too much memory), or what the device says. */
 int file_open(struct vnode *vp, uint32_t flags, struct file **fpp);
-/* The same for a new vnode that is in no directory, and a descriptor for it. vp NULL: ENOMEM. The
- * vnode's reference goes even on failure. flags: open's, O_CLOEXEC for the descriptor. */
+/* The same, and a descriptor for it: for a new vnode, mostly. vp NULL: ENOMEM. The vnode's reference
+ * goes even on failure. flags: open's, O_CLOEXEC for the descriptor. */
 int file_install(struct vnode *vp, uint32_t flags, int *fd);
 /* The open file that fd is in curproc, with a reference; EBADF. */
 int fget(int fd, struct file **fpp);

@@ -139,11 +139,14 @@ int tty_file_read(void *softc, struct uio *uio, struct file *fp);
 int tty_file_write(void *softc, struct uio *uio, struct file *fp);
 int tty_file_ioctl(void *softc, uint64_t cmd, uint64_t arg, struct file *fp);
 uint32_t tty_file_poll(void *softc, struct file *fp, struct selfd *sfd);
-#define TTY_CDEVSW(open)                                                                      \
-	{                                                                                     \
-		.d_open = open, .d_close = tty_file_close, .d_read = tty_file_read,           \
-		.d_write = tty_file_write, .d_ioctl = tty_file_ioctl, .d_poll = tty_file_poll \
+#define TTY_CDEVSW(open, ...)                                                                  \
+	{                                                                                      \
+		.d_open = open, .d_close = tty_file_close, .d_read = tty_file_read,            \
+		.d_write = tty_file_write, .d_ioctl = tty_file_ioctl, .d_poll = tty_file_poll, \
+		##__VA_ARGS__                                                                  \
 	}
+/* D_open of a device that is one terminal, its softc. */
+int tty_dev_open(void *softc, struct file *fp);
 
 /* --- among the files of tty ------------------------------------------------------------------- */
 
@@ -188,6 +191,8 @@ size_t tty_disc_output(struct tty *tp, const char *buf, size_t len);
 void tty_disc_changed(struct tty *tp, const struct termios *old);
 
 /* tty_ioctl.c; no lock is held. */
+/* A word that an ioctl answers, to user memory at arg. */
+int tty_word_out(uint64_t arg, uint32_t word);
 int tty_ioctl(struct tty *tp, struct file *fp, uint64_t cmd, uint64_t arg);
 
 /* tty_jobs.c */

@@ -263,7 +263,7 @@ tty_file_poll(void *softc __unused, struct file *fp, struct selfd *sfd)
 	return (events);
 }
 
-static int
+int
 tty_dev_open(void *softc, struct file *fp)
 {
 	return (tty_file_open(softc, fp, false));

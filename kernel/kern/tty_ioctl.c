@@ -25,7 +25,6 @@
 #define TIOCSTI     0x5412
 #define TIOCGWINSZ  0x5413
 #define TIOCSWINSZ  0x5414
-#define FIONREAD    0x541b
 #define TIOCSETD    0x5423
 #define TIOCGETD    0x5424
 #define TCSBRKP     0x5425
@@ -191,8 +190,8 @@ locked_ioctl(struct tty *tp, struct file *fp, uint64_t cmd, uint64_t arg)
 	return (tty_drain(tp, fp)); /* TCSBRK, TCSBRKP: nobody would see the break */
 }
 
-static int
-word_out(uint64_t arg, uint32_t word)
+int
+tty_word_out(uint64_t arg, uint32_t word)
 {
 	return (copyout(&word, (void *)arg, sizeof(word)));
 }
@@ -232,7 +231,7 @@ discipline_ioctl(uint64_t cmd, uint64_t arg)
 	int error;
 
 	if (cmd == TIOCGETD)
-		return (word_out(arg, 0));
+		return (tty_word_out(arg, 0));
 	error = copyin((void *)arg, &which, sizeof(which));
 	return (error != 0 ? error : which != 0 ? EINVAL : 0);
 }
@@ -266,14 +265,14 @@ tty_ioctl(struct tty *tp, struct file *fp, uint64_t cmd, uint64_t arg)
 		tty_unlock(tp);
 		return (0);
 	case TIOCGEXCL:
-		return (word_out(arg, tp->t_exclusive));
+		return (tty_word_out(arg, tp->t_exclusive));
 	case TIOCOUTQ:
-		return (word_out(arg, ttyq_len(&tp->t_out)));
+		return (tty_word_out(arg, ttyq_len(&tp->t_out)));
 	case FIONREAD:
 		tty_lock(tp);
 		error = (int)tty_disc_count(tp);
 		tty_unlock(tp);
-		return (word_out(arg, (uint32_t)error));
+		return (tty_word_out(arg, (uint32_t)error));
 	case TIOCSTI:
 		return (input_fake(tp, arg));
 	case TIOCGWINSZ:
@@ -283,7 +282,7 @@ tty_ioctl(struct tty *tp, struct file *fp, uint64_t cmd, uint64_t arg)
 	case TIOCSETD:
 		return (discipline_ioctl(cmd, arg));
 	case TIOCGDEV:
-		return (word_out(arg, tp->t_major << 8 | tp->t_minor));
+		return (tty_word_out(arg, tp->t_major << 8 | tp->t_minor));
 	case TIOCVHANGUP:
 		tty_hangup(tp);
 		return (0);

@@ -24,7 +24,6 @@
 #define PTMX_MINOR 2
 #define CHUNK      256
 
-#define FIONREAD    0x541b
 #define TIOCPKT     0x5420
 #define TIOCGPTN    0x80045430
 #define TIOCSPTLCK  0x40045431
@@ -117,12 +116,6 @@ static const struct ttydevsw slave_ttysw = {
     .tsw_pty = true,
 };
 
-static int
-pts_open(void *softc, struct file *fp)
-{
-	return (tty_file_open(softc, fp, false));
-}
-
 /* The node of /dev/pts is gone, and nobody looks at it any more. */
 static void
 pts_gone(void *softc)
@@ -130,15 +123,7 @@ pts_gone(void *softc)
 	tty_rele(softc);
 }
 
-static const struct cdevsw pts_cdevsw = {
-    .d_open = pts_open,
-    .d_close = tty_file_close,
-    .d_read = tty_file_read,
-    .d_write = tty_file_write,
-    .d_ioctl = tty_file_ioctl,
-    .d_poll = tty_file_poll,
-    .d_gone = pts_gone,
-};
+static const struct cdevsw pts_cdevsw = TTY_CDEVSW(tty_dev_open, .d_gone = pts_gone);
 
 /* --- the master ------------------------------------------------------------------------------- */
 
@@ -319,20 +304,11 @@ ptmx_poll(void *softc __unused, struct file *fp, struct selfd *sfd)
 static int
 open_peer(struct pty *pt, uint32_t flags)
 {
-	struct file *fp;
 	int error, fd;
 
 	vref(pt->pt_vp);
-	error = file_open(pt->pt_vp, flags & ~(uint32_t)O_CLOEXEC, &fp);
-	if (error != 0) {
-		vrele(pt->pt_vp);
-		return (error);
-	}
-	error = fd_install(curproc->p_fd, fp, 0, (flags & O_CLOEXEC) != 0, &fd);
-	if (error == 0)
-		return (-fd);
-	fdrop(fp);
-	return (error);
+	error = file_install(pt->pt_vp, flags, &fd);
+	return (error != 0 ? error : -fd);
 }
 
 static int
@@ -355,12 +331,6 @@ send_signal(struct pty *pt, uint64_t sig)
 	return (0);
 }
 
-static int
-word_out(uint64_t arg, uint32_t word)
-{
-	return (copyout(&word, (void *)arg, sizeof(word)));
-}
-
 /* Its own; of the rest most mean the slave. */
 static int
 ptmx_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg, struct file *fp)
@@ -371,17 +341,17 @@ ptmx_ioctl(void *softc __unused, uint64_t cmd, uint64_t arg, struct file *fp)
 
 	switch (cmd) {
 	case TIOCGPTN:
-		return (word_out(arg, tp->t_minor));
+		return (tty_word_out(arg, tp->t_minor));
 	case TIOCSPTLCK:
 		return (set_locked(pt, (void *)arg));
 	case TIOCGPTLCK:
-		return (word_out(arg, pt->pt_locked));
+		return (tty_word_out(arg, pt->pt_locked));
 	case TIOCGPTPEER:
 		return (open_peer(pt, (uint32_t)arg));
 	case TIOCSIG:
 		return (send_signal(pt, arg));
 	case FIONREAD:
-		return (word_out(arg, ttyq_len(&tp->t_out)));
+		return (tty_word_out(arg, ttyq_len(&tp->t_out)));
 	case TIOCPKT:
 		klog(LOG_INFO, "pty: there is no packet mode");
 		return (ENOTTY);

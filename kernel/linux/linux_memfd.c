@@ -112,7 +112,6 @@ sys_memfd_create(const char *uname, uint32_t flags)
 {
 	char name[NAME_MAX + 1];
 	struct vnode *vp;
-	struct file *fp;
 	int fd, error;
 
 	if ((flags & ~(uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING)) != 0)
@@ -124,14 +123,8 @@ sys_memfd_create(const char *uname, uint32_t flags)
 		return (-error);
 	if ((flags & MFD_ALLOW_SEALING) != 0)
 		vp->v_seals = 0;
-	error = file_open(vp, O_RDWR | O_LARGEFILE, &fp);
-	if (error != 0) {
-		vrele(vp);
-		return (-error);
-	}
-	error = fd_install(curproc->p_fd, fp, 0, (flags & MFD_CLOEXEC) != 0, &fd);
-	if (error != 0)
-		fdrop(fp);
+	error = file_install(
+	    vp, O_RDWR | O_LARGEFILE | ((flags & MFD_CLOEXEC) != 0 ? O_CLOEXEC : 0), &fd);
 	return (error != 0 ? -error : fd);
 }
 

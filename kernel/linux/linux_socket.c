@@ -13,12 +13,11 @@ enum { AF_MAX = 46, SOCK_RAW = 3, SOCK_MAX = 11, SOCK_TYPE_MASK = 15 };
 #define FAMILY_SIZE  offsetof(struct sockaddr_un, sun_path)
 
 int
-socket_get(int fd, struct file **fpp, struct socket **sop)
+socket_get(int fd, struct file **fpp)
 {
 	if (fget(fd, fpp) != 0)
 		return (EBADF);
-	*sop = file_socket(*fpp);
-	if (*sop != NULL)
+	if (file_socket(*fpp) != NULL)
 		return (0);
 	fdrop(*fpp);
 	return (ENOTSOCK);
@@ -85,13 +84,12 @@ static int64_t
 get_name(int fd, void *uaddr, int *ulen, bool peer)
 {
 	struct unpname *name;
-	struct socket *so;
 	struct file *fp;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
-	error = name_of(so, peer, &name);
+	error = name_of(FP_SOCKET(fp), peer, &name);
 	if (error == 0)
 		error = sockname_out(name, uaddr, ulen);
 	name_rele(name);
@@ -155,16 +153,13 @@ int64_t
 sys_socket(int family, int type, int protocol)
 {
 	uint32_t flags;
-	struct file *fp;
+	struct socket *so;
 	int fd, error = socket_type(family, &type, protocol, &flags);
 
-	if (error == 0)
-		error = socket_file(type, flags, &fp);
 	if (error != 0)
 		return (-error);
-	error = fd_install(curproc->p_fd, fp, 0, (flags & O_CLOEXEC) != 0, &fd);
-	if (error != 0)
-		fdrop(fp);
+	so = socket_alloc(type);
+	error = file_install(so != NULL ? &so->so_vnode : NULL, O_RDWR | flags, &fd);
 	return (error != 0 ? -error : fd);
 }
 
@@ -192,10 +187,9 @@ int64_t
 sys_bind(int fd, const void *uaddr, int len)
 {
 	struct unpname *name;
-	struct socket *so;
 	struct file *fp;
 	uint16_t family = 0;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
@@ -203,7 +197,7 @@ sys_bind(int fd, const void *uaddr, int len)
 	if (error == EINVAL && family == AF_UNIX && len == (int)FAMILY_SIZE)
 		error = 0; /* any name */
 	if (error == 0)
-		error = unp_bind(so, name);
+		error = unp_bind(FP_SOCKET(fp), name);
 	name_rele(name);
 	fdrop(fp);
 	return (-error);
@@ -212,13 +206,12 @@ sys_bind(int fd, const void *uaddr, int len)
 int64_t
 sys_listen(int fd, int backlog)
 {
-	struct socket *so;
 	struct file *fp;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
-	error = unp_listen(so, backlog);
+	error = unp_listen(FP_SOCKET(fp), backlog);
 	fdrop(fp);
 	return (-error);
 }
@@ -227,19 +220,18 @@ int64_t
 sys_connect(int fd, const void *uaddr, int len)
 {
 	struct unpname *name;
-	struct socket *so;
 	struct file *fp;
 	uint16_t family = AF_UNIX;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
 	error = sockname_in(uaddr, len, &family, &name);
 	if (error == EINVAL && family == AF_UNSPEC && len >= (int)FAMILY_SIZE &&
-	    !connected_type(so))
+	    !connected_type(FP_SOCKET(fp)))
 		error = 0; /* not connected any longer */
 	if (error == 0)
-		error = unp_connect(so, name, (fp->f_flags & O_NONBLOCK) != 0);
+		error = unp_connect(FP_SOCKET(fp), name, (fp->f_flags & O_NONBLOCK) != 0);
 	name_rele(name);
 	fdrop(fp);
 	return (-error);
@@ -273,16 +265,16 @@ accept_install(struct socket *so, uint32_t flags, void *uaddr, int *ulen, int *f
 int64_t
 sys_accept4(int fd, void *uaddr, int *ulen, uint32_t flags)
 {
-	struct socket *so, *new;
+	struct socket *new;
 	struct file *fp;
 	int error;
 
 	if ((flags & ~(uint32_t)(O_CLOEXEC | O_NONBLOCK)) != 0)
 		return (-EINVAL);
-	error = socket_get(fd, &fp, &so);
+	error = socket_get(fd, &fp);
 	if (error != 0)
 		return (-error);
-	error = unp_accept(so, (fp->f_flags & O_NONBLOCK) != 0, &new);
+	error = unp_accept(FP_SOCKET(fp), (fp->f_flags & O_NONBLOCK) != 0, &new);
 	fdrop(fp);
 	if (error == 0)
 		error = accept_install(new, flags, uaddr, ulen, &fd);
@@ -298,13 +290,12 @@ sys_accept(int fd, void *uaddr, int *ulen)
 int64_t
 sys_shutdown(int fd, int how)
 {
-	struct socket *so;
 	struct file *fp;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
-	error = unp_shutdown(so, how);
+	error = unp_shutdown(FP_SOCKET(fp), how);
 	fdrop(fp);
 	return (-error);
 }

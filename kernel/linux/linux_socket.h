@@ -8,8 +8,9 @@
 
 #define SOL_SOCKET 1
 
-/* The socket that fd is, and its file, referenced. EBADF, ENOTSOCK. */
-int socket_get(int fd, struct file **fpp, struct socket **sop);
+/* The file of the socket that fd is, referenced. EBADF, ENOTSOCK. */
+int socket_get(int fd, struct file **fpp);
+#define FP_SOCKET(fp) SOCKET((fp)->f_vnode)
 /* An address of len bytes from user memory, as a name with a reference. EFAULT; EINVAL: no address
  * of AF_UNIX, *family is what it says; ENOMEM. */
 int sockname_in(const void *uaddr, int len, uint16_t *family, struct unpname **name);

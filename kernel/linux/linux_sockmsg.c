@@ -215,7 +215,6 @@ file_nowait(struct file *fp)
 static int64_t
 send_hdr(struct file *fp, struct linux_msghdr *umsg, int flags)
 {
-	struct socket *so = file_socket(fp);
 	struct sockctl ctl = {0};
 	struct linux_msghdr msg;
 	struct iovec *iov;
@@ -233,7 +232,7 @@ send_hdr(struct file *fp, struct linux_msghdr *umsg, int flags)
 	if (error == 0 && msg.control != NULL)
 		error = control_in(msg.control, msg.controllen, &ctl);
 	if (error == 0)
-		error = so_send(so, &uio, &ctl, flags | file_nowait(fp));
+		error = so_send(FP_SOCKET(fp), &uio, &ctl, flags | file_nowait(fp));
 	sockctl_free(&ctl);
 	kfree(iov);
 	size -= uio.uio_resid;
@@ -271,7 +270,7 @@ received_out(struct socket *so, struct sockctl *ctl, struct linux_msghdr *msg,
 static int64_t
 receive_hdr(struct file *fp, struct linux_msghdr *umsg, int flags)
 {
-	struct socket *so = file_socket(fp);
+	struct socket *so = FP_SOCKET(fp);
 	struct sockctl ctl = {0};
 	struct linux_msghdr msg;
 	struct iovec *iov;
@@ -301,10 +300,9 @@ typedef int64_t msg_fn(struct file *fp, struct linux_msghdr *umsg, int flags);
 static int64_t
 one_message(int fd, struct linux_msghdr *umsg, int flags, msg_fn *fn)
 {
-	struct socket *so;
 	struct file *fp;
 	int64_t result;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
@@ -338,7 +336,6 @@ int64_t
 sys_sendto(int fd, void *buf, uint64_t len, int flags, const void *uaddr, int addrlen)
 {
 	struct sockctl ctl = {0};
-	struct socket *so;
 	struct file *fp;
 	struct uio uio;
 	uint16_t family;
@@ -347,13 +344,13 @@ sys_sendto(int fd, void *buf, uint64_t len, int flags, const void *uaddr, int ad
 	if (error != 0)
 		return (-error);
 	len = uio.uio_resid;
-	error = socket_get(fd, &fp, &so);
+	error = socket_get(fd, &fp);
 	if (error != 0)
 		return (-error);
 	if (uaddr != NULL)
 		error = sockname_in(uaddr, addrlen, &family, &ctl.name);
 	if (error == 0)
-		error = so_send(so, &uio, &ctl, flags | file_nowait(fp));
+		error = so_send(FP_SOCKET(fp), &uio, &ctl, flags | file_nowait(fp));
 	sockctl_free(&ctl);
 	fdrop(fp);
 	len -= uio.uio_resid;
@@ -373,9 +370,10 @@ sys_recvfrom(int fd, void *buf, uint64_t size, int flags, void *uaddr, int *ulen
 	if (error != 0)
 		return (-error);
 	size = uio.uio_resid;
-	error = socket_get(fd, &fp, &so);
+	error = socket_get(fd, &fp);
 	if (error != 0)
 		return (-error);
+	so = FP_SOCKET(fp);
 	error = so_receive(so, &uio, &ctl, flags | file_nowait(fp), &len);
 	size -= uio.uio_resid;
 	if (size > 0)
@@ -395,11 +393,10 @@ sys_recvfrom(int fd, void *buf, uint64_t size, int flags, void *uaddr, int *ulen
 int64_t
 sys_sendmmsg(int fd, struct linux_mmsghdr *umsgs, uint32_t count, int flags)
 {
-	struct socket *so;
 	struct file *fp;
 	int64_t result = 0;
 	uint32_t n, len;
-	int error = (flags & MSG_CMSG_COMPAT) != 0 ? EINVAL : socket_get(fd, &fp, &so);
+	int error = (flags & MSG_CMSG_COMPAT) != 0 ? EINVAL : socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
@@ -422,7 +419,6 @@ sys_recvmmsg(int fd, struct linux_mmsghdr *umsgs, uint32_t count, int flags,
 	     const struct linux_timespec *uts)
 {
 	uint64_t deadline = 0;
-	struct socket *so;
 	struct file *fp;
 	int64_t result = uts != NULL ? -timespec_deadline(uts, &deadline) : 0;
 	uint32_t n, len;
@@ -430,7 +426,7 @@ sys_recvmmsg(int fd, struct linux_mmsghdr *umsgs, uint32_t count, int flags,
 
 	if (result != 0)
 		return (result);
-	error = socket_get(fd, &fp, &so);
+	error = socket_get(fd, &fp);
 	if (error != 0)
 		return (-error);
 	for (n = 0; n < MIN(count, MMSG_MAX); n++) {

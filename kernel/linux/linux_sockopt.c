@@ -93,13 +93,12 @@ setsockopt(struct socket *so, int level, int option, const void *uvalue, int len
 int64_t
 sys_setsockopt(int fd, int level, int option, const void *uvalue, int len)
 {
-	struct socket *so;
 	struct file *fp;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
-	error = setsockopt(so, level, option, uvalue, len);
+	error = setsockopt(FP_SOCKET(fp), level, option, uvalue, len);
 	fdrop(fp);
 	return (-error);
 }
@@ -199,13 +198,12 @@ getsockopt(struct socket *so, int level, int option, void *uvalue, int *ulen)
 int64_t
 sys_getsockopt(int fd, int level, int option, void *uvalue, int *ulen)
 {
-	struct socket *so;
 	struct file *fp;
-	int error = socket_get(fd, &fp, &so);
+	int error = socket_get(fd, &fp);
 
 	if (error != 0)
 		return (-error);
-	error = getsockopt(so, level, option, uvalue, ulen);
+	error = getsockopt(FP_SOCKET(fp), level, option, uvalue, ulen);
 	fdrop(fp);
 	return (-error);
 }
