@@ -312,6 +312,20 @@ uiomove(void *p, size_t len, struct uio *uio)
 }
 
 int
+uiomove_unlocked(void *p, size_t len, struct uio *uio, struct rwlock *rw)
+{
+	struct uio saved = *uio;
+	int error;
+
+	rw_unlock(rw);
+	error = uiomove(p, len, uio);
+	if (error == EFAULT)
+		*uio = saved;
+	rw_wlock(rw);
+	return (error);
+}
+
+int
 vn_io(struct vnode *vp, struct uio *uio, struct file *fp)
 {
 	int (*io)(struct vnode *, struct uio *, struct file *) =

@@ -46,6 +46,9 @@ struct uio {
  * above is held, for it may fault.
  */
 int uiomove(void *p, size_t len, struct uio *uio);
+/* The same of a caller that holds rw for writing and lets go of it meanwhile. What a bad address cut
+ * short has not moved at all. */
+int uiomove_unlocked(void *p, size_t len, struct uio *uio, struct rwlock *rw);
 
 /* VANON: in no directory and of no type that programs know (an eventfd). */
 enum vtype { VREG = 1, VDIR, VLNK, VCHR, VFIFO, VSOCK, VANON, VBLK, VTYPES };

@@ -162,21 +162,6 @@ pipe_nowait(struct uio *uio, struct file *fp)
 	return (uio->uio_nowait || (fp->f_flags & O_NONBLOCK) != 0);
 }
 
-/* Copy n bytes without the lock. What a bad address cut short has not moved at all. */
-static int
-pipe_move(struct pipe *pi, char *p, size_t n, struct uio *uio)
-{
-	struct uio saved = *uio;
-	int error;
-
-	rw_unlock(&pi->pi_lock);
-	error = uiomove(p, n, uio);
-	if (error == EFAULT)
-		*uio = saved;
-	rw_wlock(&pi->pi_lock);
-	return (error);
-}
-
 /* --- read ------------------------------------------------------------------------------------- */
 
 /* The first n bytes of the first slot are read. */
@@ -234,7 +219,8 @@ pipe_read(struct vnode *vp, struct uio *uio, struct file *fp)
 		pb = slot(pi, pi->pi_tail);
 		packet = pb->pb_packet;
 		n = uio->uio_resid;
-		error = pipe_move(pi, pb->pb_page + pb->pb_at, MIN(n, pb->pb_len), uio);
+		error = uiomove_unlocked(pb->pb_page + pb->pb_at, MIN(n, pb->pb_len), uio,
+					 &pi->pi_lock);
 		n -= uio->uio_resid;
 		pipe_consume(pi, pb, packet && error == 0 ? pb->pb_len : n);
 	}
@@ -259,8 +245,8 @@ pipe_peek(struct vnode *vp, struct uio *uio, struct file *fp)
 	}
 	for (i = pi->pi_tail; error == 0 && uio->uio_resid > 0 && i != pi->pi_head; i++) {
 		pb = slot(pi, i);
-		error =
-		    pipe_move(pi, pb->pb_page + pb->pb_at, MIN(uio->uio_resid, pb->pb_len), uio);
+		error = uiomove_unlocked(pb->pb_page + pb->pb_at, MIN(uio->uio_resid, pb->pb_len),
+					 uio, &pi->pi_lock);
 	}
 	turn_end(&pi->pi_side[READ]);
 	rw_unlock(&pi->pi_lock);
@@ -289,7 +275,7 @@ write_page(struct pipe *pi, struct pipebuf *pb, bool merge, struct uio *uio)
 	int error;
 
 	pi->pi_merging = merge;
-	error = pipe_move(pi, pb->pb_page + pb->pb_at + pb->pb_len, n, uio);
+	error = uiomove_unlocked(pb->pb_page + pb->pb_at + pb->pb_len, n, uio, &pi->pi_lock);
 	pi->pi_merging = false;
 	n = resid - uio->uio_resid;
 	pb->pb_len += n;

@@ -326,7 +326,8 @@ turn_end(struct socket *so)
 	wakeup(so);
 }
 
-/* Wait for a message; 0 also at the end of what comes. The turn is ours then, and only then. */
+/* Wait for a message; 0 also at the end of what comes. The turn is ours then, and only then: it
+ * keeps the message while its bytes are copied without the lock. */
 static int
 receive_wait(struct socket *so, bool nowait, uint64_t until)
 {
@@ -379,21 +380,6 @@ tell_sender(struct sockmsg *m, struct sockctl *ctl)
 		__atomic_fetch_add(&ctl->name->un_refs, 1, __ATOMIC_RELAXED);
 }
 
-/* Copy n bytes of a message that is ours by turn, without the lock. */
-static int
-copy_message(char *data, size_t n, struct uio *uio)
-{
-	struct uio saved = *uio;
-	int error;
-
-	rw_unlock(&unp_lock);
-	error = uiomove(data, n, uio);
-	if (error == EFAULT)
-		*uio = saved;
-	rw_wlock(&unp_lock);
-	return (error);
-}
-
 static int
 receive_packet(struct socket *so, struct uio *uio, struct sockctl *ctl, int flags, size_t *len,
 	       struct sockmsgs *read)
@@ -408,7 +394,7 @@ receive_packet(struct socket *so, struct uio *uio, struct sockctl *ctl, int flag
 	*len = m->m_len;
 	ctl->flags |= m->m_len > uio->uio_resid ? MSG_TRUNC : 0;
 	tell_sender(m, ctl);
-	error = copy_message(m->m_data, MIN(m->m_len, uio->uio_resid), uio);
+	error = uiomove_unlocked(m->m_data, MIN(m->m_len, uio->uio_resid), uio, &unp_lock);
 	if (error == 0)
 		error = take_files(m, ctl, peek);
 	if (!peek)
@@ -439,7 +425,8 @@ receive_some(struct socket *so, struct sockmsg *m, struct uio *uio, struct sockc
 		if (!ctl->has_cred)
 			tell_sender(m, ctl);
 		n = uio->uio_resid;
-		error = copy_message(m->m_data + m->m_at, MIN(m->m_len - m->m_at, n), uio);
+		error = uiomove_unlocked(m->m_data + m->m_at, MIN(m->m_len - m->m_at, n), uio,
+					 &unp_lock);
 		n -= uio->uio_resid;
 		if (error == 0)
 			error = take_files(m, ctl, peek);
