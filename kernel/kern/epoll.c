@@ -406,24 +406,6 @@ collect(struct epoll *ep, struct epoll_event *events, int max)
 	return (n);
 }
 
-/* Until a member may be ready. */
-static int
-pause_until(struct epoll *ep, const uint64_t *deadline)
-{
-	uint64_t now = deadline != NULL ? cpu_now() : 0;
-	int error = 0;
-
-	if (deadline != NULL && now >= *deadline)
-		return (ETIMEDOUT);
-	mtx_lock(&selinfo_lock);
-	if (!TAILQ_EMPTY(&ep->ep_ready))
-		mtx_unlock(&selinfo_lock);
-	else
-		error = mtx_sleep(ep, &selinfo_lock, SLEEP_INTR,
-				  deadline != NULL ? *deadline - now : 0);
-	return (error);
-}
-
 int
 epoll_wait(struct file *epfp, struct epoll_event *uevents, int max, const uint64_t *deadline,
 	   int *count)
@@ -434,7 +416,7 @@ epoll_wait(struct file *epfp, struct epoll_event *uevents, int max, const uint64
 
 	*count = 0;
 	while (*count == 0 && error == 0) {
-		error = pause_until(ep, deadline);
+		error = selsleep(ep, &ep->ep_nready, deadline);
 		room = MIN((size_t)max, KMALLOC_MAX / sizeof(*events));
 		room = MIN((size_t)room, MAX(ep->ep_nready, nitems(few)));
 		if (room > (int)nitems(few))

@@ -16,7 +16,7 @@ poll_notify(struct selfd *sfd, uint32_t events)
 
 	if ((events & pe->pe_events) == 0)
 		return;
-	pe->pe_set->ps_notified = true;
+	pe->pe_set->ps_notified = 1;
 	wakeup(pe->pe_set);
 }
 
@@ -82,24 +82,6 @@ scan(struct pollset *ps, bool record)
 	return (ready);
 }
 
-/* Until a member was made ready since the last look. */
-static int
-pause_until(struct pollset *ps, const uint64_t *deadline)
-{
-	uint64_t now = deadline != NULL ? cpu_now() : 0;
-	int error = 0;
-
-	if (deadline != NULL && now >= *deadline)
-		return (ETIMEDOUT);
-	mtx_lock(&selinfo_lock);
-	if (ps->ps_notified)
-		mtx_unlock(&selinfo_lock);
-	else
-		error = mtx_sleep(ps, &selinfo_lock, SLEEP_INTR,
-				  deadline != NULL ? *deadline - now : 0);
-	return (error);
-}
-
 int
 poll_wait(struct pollset *ps, const uint64_t *deadline, size_t *ready)
 {
@@ -108,9 +90,9 @@ poll_wait(struct pollset *ps, const uint64_t *deadline, size_t *ready)
 
 	*ready = scan(ps, wait);
 	while (*ready == 0 && wait && error == 0) {
-		error = pause_until(ps, deadline);
+		error = selsleep(ps, &ps->ps_notified, deadline);
 		mtx_lock(&selinfo_lock);
-		ps->ps_notified = false;
+		ps->ps_notified = 0;
 		mtx_unlock(&selinfo_lock);
 		*ready = scan(ps, false);
 	}

@@ -26,7 +26,7 @@ struct pollchunk {
 /* Locks: (s) the selinfo lock  (k) only the thread that waits */
 struct pollset {
 	struct pollchunk *ps_first, *ps_last; /* (k) */
-	bool ps_notified; /* (s) */
+	size_t ps_notified; /* (s) a member was made ready since the last look: not 0 */
 };
 
 /* fd is a member, the nth. fd < 0: one that is never ready. of: how many there will be from here on.

@@ -2,7 +2,9 @@
  * Lists of who waits for files to become ready; see select.h. One lock for all of them.
  */
 #include "kern/select.h"
+#include "kern/errno.h"
 #include "kern/lock.h"
+#include "kern/machdep.h"
 #include "kern/panic.h"
 
 struct mtx selinfo_lock = MTX_INITIALIZER("selinfo", LR_LEAF);
@@ -58,6 +60,21 @@ selwakeup(struct selinfo *si, uint32_t events)
 	mtx_lock(&selinfo_lock);
 	selwakeup_locked(si, events);
 	mtx_unlock(&selinfo_lock);
+}
+
+int
+selsleep(const void *chan, const size_t *ready, const uint64_t *deadline)
+{
+	uint64_t now = deadline != NULL ? cpu_now() : 0;
+
+	if (deadline != NULL && now >= *deadline)
+		return (ETIMEDOUT);
+	mtx_lock(&selinfo_lock);
+	if (*ready == 0)
+		return (mtx_sleep(chan, &selinfo_lock, SLEEP_INTR,
+				  deadline != NULL ? *deadline - now : 0));
+	mtx_unlock(&selinfo_lock);
+	return (0);
 }
 
 void

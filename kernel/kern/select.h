@@ -42,5 +42,8 @@ void selforget(struct selfd *sfd);
 void selwakeup(struct selinfo *si, uint32_t events);
 /* The same from a sf_notify. */
 void selwakeup_locked(struct selinfo *si, uint32_t events);
+/* Sleep on chan while *ready, which the selinfo lock guards, is 0, and (deadline not NULL) cpu_now() is
+ * before *deadline. 0; ETIMEDOUT, also when it is past already; EINTR. */
+int selsleep(const void *chan, const size_t *ready, const uint64_t *deadline);
 /* Si goes away: nobody waits for it. */
 void seldestroy(struct selinfo *si);
