@@ -45,12 +45,9 @@ ramfs_node(struct vnode *dir, const char *name, size_t len, enum vtype type, uin
 	vp->v_attr.va_mode = mode;
 	if (dir != NULL)
 		vn_set_new(vp, dir, mode);
-	if (type == VDIR) {
-		vp->v_nlink = 1; /* its "."; a name makes one more */
+	vp->v_nlink = type == VDIR; /* its "."; a name makes one more */
+	if (type == VDIR)
 		vp->v_size = 2 * ENTRY_SIZE;
-	} else {
-		vp->v_nlink = 0;
-	}
 	if (node_fill(RAMNODE(vp), target))
 		return (vp);
 	vrele(vp);

@@ -308,19 +308,26 @@ ptimer_set(int id, const struct ptimer_time *t, bool absolute, struct ptimer_tim
 	return (pt != NULL ? 0 : EINVAL);
 }
 
-int
-ptimer_get(int id, struct ptimer_time *t)
+/* What find has of curproc's, if anything. */
+static bool
+read_timer(int id, struct ptimer_time *t)
 {
 	struct proc *p = curproc;
 	struct ptimer *pt;
 
 	sched_charge();
 	rw_wlock(&p->p_lock);
-	pt = id >= 0 ? find(p, id) : NULL;
+	pt = find(p, id);
 	if (pt != NULL)
 		get(pt, t);
 	rw_unlock(&p->p_lock);
-	return (pt != NULL ? 0 : EINVAL);
+	return (pt != NULL);
+}
+
+int
+ptimer_get(int id, struct ptimer_time *t)
+{
+	return (id >= 0 && read_timer(id, t) ? 0 : EINVAL);
 }
 
 int
@@ -371,14 +378,6 @@ itimer_set(enum ptimer_clock clock, int sig, const struct ptimer_time *t, struct
 void
 itimer_get(enum ptimer_clock clock, struct ptimer_time *t)
 {
-	struct proc *p = curproc;
-	struct ptimer *pt;
-
 	*t = (struct ptimer_time){0};
-	sched_charge();
-	rw_wlock(&p->p_lock);
-	pt = find(p, ITIMER_ID(clock));
-	if (pt != NULL)
-		get(pt, t);
-	rw_unlock(&p->p_lock);
+	read_timer(ITIMER_ID(clock), t);
 }

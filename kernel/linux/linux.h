@@ -94,6 +94,9 @@ int linux_page_range(uint64_t addr, uint64_t length, int wraps, uint64_t *end);
 void linux_fault_in(uint64_t start, uint64_t end, bool write);
 
 enum { NICE_LOW = -20, NICE_HIGH = 19 };
+struct linux_timeval {
+	int64_t sec, usec;
+};
 struct linux_timespec {
 	int64_t sec, nsec;
 };

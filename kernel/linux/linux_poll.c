@@ -12,9 +12,6 @@ struct linux_pollfd {
 	int fd;
 	uint16_t events, revents;
 };
-struct linux_timeval {
-	int64_t sec, usec;
-};
 /* What makes a descriptor ready for each of select's sets. */
 #define SELECT_IN  (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
 #define SELECT_OUT (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)

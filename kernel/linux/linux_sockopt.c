@@ -23,10 +23,6 @@ enum {
 #define SNDBUF_MIN 4608u
 #define RCVBUF_MIN 2304u
 
-struct linux_timeval {
-	int64_t sec, usec;
-};
-
 static int
 set_timeout(uint64_t *timeo, const struct linux_timeval *utv, uint32_t len)
 {
