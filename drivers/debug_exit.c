@@ -34,7 +34,6 @@ debugcon_panic_begin(void)
 }
 
 static struct console_sink debugcon_sink = {
-    .cs_name = "debugcon",
     .cs_write = debugcon_write,
     .cs_panic = debugcon_panic_begin,
     .cs_report_only = true,

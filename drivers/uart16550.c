@@ -151,7 +151,6 @@ uart_resume(void)
 }
 
 static struct console_sink uart_sink = {
-    .cs_name = "com1",
     .cs_write = uart_send,
     .cs_resume = uart_resume,
     .cs_serial = true,

@@ -144,7 +144,6 @@ sink_panic(void)
 }
 
 static struct console_sink vt_sink = {
-    .cs_name = "tty1",
     .cs_write = sink_write,
     .cs_draw = sink_draw,
     .cs_later = vt_draw_later,

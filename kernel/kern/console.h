@@ -14,7 +14,6 @@ struct file;
 /* Methods but cs_write may be NULL. */
 struct console_sink {
 	TAILQ_ENTRY(console_sink) cs_link; /* the console's lock */
-	const char *cs_name; /* (c) */
 	/* Text as a terminal takes it. Called with interrupts off; must not sleep. */
 	void (*cs_write)(const char *text, size_t len);
 	/* Show what was written. May_wait: it may be put off while much comes; then true is returned,

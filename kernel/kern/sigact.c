@@ -22,9 +22,7 @@ handler_mask(const struct sigaction *sa, int sig)
 		mask |= SIGBIT(sig);
 	if ((td->td_sigstack.ss_flags & SS_AUTODISARM) != 0)
 		td->td_sigstack = (struct ksigstack){.ss_flags = SS_DISABLE};
-	rw_wlock(&curproc->p_lock);
-	signal_setmask_locked(mask);
-	rw_unlock(&curproc->p_lock);
+	signal_setmask(mask);
 }
 
 /* Let the system call that the signal ends, if any does, return EINTR or begin again after the

@@ -311,29 +311,20 @@ signal_thread_exit(struct proc *p, struct thread *td)
 
 /* Others may have to see to what curthread was told of and blocks from now on. */
 void
-signal_setmask_locked(uint64_t mask)
+signal_setmask(uint64_t mask)
 {
 	struct thread *td = curthread;
 	struct proc *p = curproc;
 	uint64_t handed_on;
 
-	rw_assert_wlocked(&p->p_lock);
 	mask &= ~SIG_NEVER;
+	rw_wlock(&p->p_lock);
 	handed_on = p->p_sigqueue.sq_set & mask & ~td->td_sigmask;
 	td->td_sigmask = mask;
 	if ((signal_pending() & ~mask) != 0)
 		thread_ast(td, AST_SIGNAL);
 	if (handed_on != 0)
 		notify(p, NULL, handed_on);
-}
-
-void
-signal_setmask(uint64_t mask)
-{
-	struct proc *p = curproc;
-
-	rw_wlock(&p->p_lock);
-	signal_setmask_locked(mask);
 	rw_unlock(&p->p_lock);
 }
 

@@ -109,7 +109,6 @@ void signal_thread_exit(struct proc *p, struct thread *td);
 
 /* Change curthread's mask; what that lets through is acted on. */
 void signal_setmask(uint64_t mask);
-void signal_setmask_locked(uint64_t mask); /* p_lock is write-locked */
 /*
  * The same for the time of one system call (sigsuspend, ppoll): the mask becomes what it was on the
  * way to user mode, after handlers have run; signal_restoremask does so at once, unless error says

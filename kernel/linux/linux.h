@@ -84,7 +84,6 @@ bool linux_lock_new(uint64_t start, uint64_t end, bool locked);
 /* May curproc lock length bytes more? EPERM, or `over` when that is past RLIMIT_MEMLOCK. */
 int linux_may_lock(uint64_t length, int over);
 /* linux_mem.c: as mmap(2), of fp, or of anonymous memory if that is NULL; offset is of a page. */
-struct file;
 int64_t linux_mmap(struct file *fp, uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags,
 		   uint64_t offset);
 /* The end of [addr, addr + length) for a call that takes whole pages. EINVAL, or

@@ -48,18 +48,17 @@ sys_getrusage(int who, void *usage)
 
 	if (who < RUSAGE_CHILDREN || who > RUSAGE_THREAD)
 		return (-EINVAL);
-	if (who == RUSAGE_THREAD) { /* faults are counted by process alone */
-		sched_charge();
-		proc_usage(p, &u);
-		u.u_utime = curthread->td_runtime;
-		u.u_stime = 0;
-	} else if (who == RUSAGE_CHILDREN) {
+	if (who == RUSAGE_CHILDREN) {
 		rw_rlock(&proctree_lock);
 		u = p->p_cusage;
 		rw_unlock(&proctree_lock);
 	} else {
 		sched_charge();
 		proc_usage(p, &u);
+	}
+	if (who == RUSAGE_THREAD) { /* faults are counted by process alone */
+		u.u_utime = curthread->td_runtime;
+		u.u_stime = 0;
 	}
 	return (usage_copyout(&u, usage));
 }
