@@ -103,6 +103,17 @@ invlpg(uint64_t va)
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+/* Between two looks at what another CPU is to do; at every so many, as at 0, a pause. There QEMU's TCG
+ * leaves translated code and takes the lock that a CPU needs, too, to see an interrupt: where one
+ * pauses at each look, the other may be kept from answering for milliseconds. */
+#define LOOKS_A_PAUSE 4096
+static inline void
+cpu_pause(unsigned looks)
+{
+	if (looks % LOOKS_A_PAUSE == 0)
+		__builtin_ia32_pause();
+}
+
 /* --- trap.S, copy.S --------------------------------------------------------------------------- */
 
 extern char trap_stubs[], syscall_entry[], thread_trampoline[];

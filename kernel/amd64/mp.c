@@ -33,9 +33,9 @@ cpu_kick(unsigned cpu)
 }
 
 void
-cpu_spinwait(void)
+cpu_spinwait(unsigned looks)
 {
-	__builtin_ia32_pause();
+	cpu_pause(looks);
 	tlb_poll();
 }
 

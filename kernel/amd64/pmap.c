@@ -1129,7 +1129,7 @@ change_map(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_prot
 		sva = change_locked(pmap, sva, eva, fn, prot, shift);
 		mtx_unlock(&pmap->pm_mtx);
 		if (sva < eva)
-			cpu_spinwait(); /* who waits sees it free */
+			cpu_spinwait(0); /* who waits sees it free */
 	}
 }
 

@@ -11,9 +11,11 @@
 void __slow_path
 pv_list_wait(uintptr_t *head)
 {
+	unsigned looks = 0;
+
 	lock_waited("pv list", false);
 	while ((__atomic_load_n(head, __ATOMIC_RELAXED) & PV_LOCKED) != 0)
-		cpu_spinwait();
+		cpu_spinwait(++looks);
 }
 
 struct pv_chunk *
@@ -258,7 +260,7 @@ pv_foreach(vm_page_t m, pv_fn *fn, void *arg)
 
 	spinlock_enter();
 	while (!foreach_once(pv_head(m), fn, arg, &done))
-		cpu_spinwait();
+		cpu_spinwait(0);
 	spinlock_exit();
 	return (done);
 }

@@ -131,8 +131,9 @@ ask(uint32_t mask, pmap_t pmap, vm_offset_t lo, vm_offset_t hi, bool tables)
 		if (__atomic_fetch_or(&pc->pc_asked, 1u << cpu_id(), __ATOMIC_RELEASE) == 0)
 			apic_ipi(pc->pc_apic_id, VEC_TLB);
 	}
-	while (__atomic_load_n(&r->left, __ATOMIC_ACQUIRE) != 0 && !panicking) {
-		__builtin_ia32_pause();
+	for (unsigned looks = 1; __atomic_load_n(&r->left, __ATOMIC_ACQUIRE) != 0 && !panicking;
+	     looks++) {
+		cpu_pause(looks);
 		tlb_poll();
 	}
 	/* LAB(10) starter:

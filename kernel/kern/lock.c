@@ -16,7 +16,6 @@
 
 #define RW_THREAD(word) ((word) & ~(RW_READER - 1))
 #define RW_SPINS        4000 /* looks at a lock before one sleeps */
-#define LOOKS           64 /* before a pause */
 
 static inline bool
 cas(uintptr_t *word, uintptr_t *old, uintptr_t new)
@@ -134,15 +133,6 @@ mtx_init(struct mtx *m, const char *name, enum lock_rank rank)
 	*m = (struct mtx)MTX_INITIALIZER(name, rank);
 }
 
-/* Between two looks at a lock: at first at once, as most are held for a hundred instructions or so;
- * later with a pause, for which a hypervisor may let another CPU run. */
-static inline void
-spin_pause(unsigned looks)
-{
-	if (looks % LOOKS == 0)
-		cpu_spinwait();
-}
-
 static void __slow_path
 mtx_lock_slow(struct mtx *m, bool taken)
 {
@@ -156,7 +146,7 @@ mtx_lock_slow(struct mtx *m, bool taken)
 		taken = cas(&m->mtx_owner, &owner, (uintptr_t)curthread);
 		KASSERT(taken || owner != (uintptr_t)curthread, ("%s taken twice", m->mtx_name));
 		while (!taken && load(&m->mtx_owner) != 0 && !panicking)
-			spin_pause(++looks);
+			cpu_spinwait(++looks);
 		owner = 0;
 	}
 }
@@ -264,7 +254,7 @@ rw_spin(struct rwlock *rw, bool write)
 		word = load(&rw->rw_word);
 		if (word != 0 && !rw_soon_free(word))
 			return (false);
-		spin_pause((unsigned)i + 1);
+		cpu_spinwait((unsigned)i + 1);
 	}
 	return (false);
 }

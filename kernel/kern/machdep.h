@@ -106,8 +106,9 @@ void cpu_kick(unsigned cpu);
 /* All CPUs have passed a memory barrier, and serialised, between the call and the return. No lock
  * held. */
 void cpu_barrier(void);
-/* While this one waits with interrupts off: what other CPUs need of it. */
-void cpu_spinwait(void);
+/* Between two looks at what another CPU is to do, of which looks have been made: what others need of
+ * this one, and at every so many, as at 0, a pause. */
+void cpu_spinwait(unsigned looks);
 /* For a panic: the other CPUs do nothing any more. */
 void cpu_stop_others(void);
 

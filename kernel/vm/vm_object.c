@@ -357,7 +357,7 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 	for (int n = 1;; n++) {
 		if (n % REMOVE_BATCH == 0) {
 			VM_OBJECT_UNLOCK(object);
-			cpu_spinwait(); /* who waits sees it free */
+			cpu_spinwait(0); /* who waits sees it free */
 			VM_OBJECT_WLOCK(object);
 			next = NULL;
 		}

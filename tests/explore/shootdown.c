@@ -173,7 +173,6 @@ panic(const char *fmt, ...)
 #define WRITE_CR(n, v) x_cr3(n == 3 ? (pmap_t)(v) : NULL)
 #undef STAT
 #define STAT(name, value)                uint64_t *stat_##name = &value
-#define __builtin_ia32_pause()           ((void)0)
 #define __atomic_load_n(p, order)        (x_point("looks"), __atomic_load_n(p, order))
 #define __atomic_store_n(p, v, order)    (x_point("writes"), __atomic_store_n(p, v, order))
 #define __atomic_exchange_n(p, v, order) (x_point("exchanges"), __atomic_exchange_n(p, v, order))

@@ -892,6 +892,6 @@ vm_cnt_sum(const uint64_t *field)
 }
 
 void
-cpu_spinwait(void)
+cpu_spinwait(unsigned looks __unused)
 {
 }

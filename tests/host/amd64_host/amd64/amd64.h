@@ -40,6 +40,10 @@ void tlb_switch(struct pmap *pmap);
 void fake_write_cr3(uint64_t v);
 void fake_write_cr4(uint64_t v);
 void invlpg(uint64_t va);
+static inline void
+cpu_pause(unsigned looks __unused)
+{
+}
 void zero_page_avx(void *page);
 void copy_page_avx(const void *from, void *to);
 bool is_ram(uint64_t pa, uint64_t len);
