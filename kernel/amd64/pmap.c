@@ -30,6 +30,9 @@ struct pmap_change {
 	vm_prot_t prot; /* change_protect: what stays */
 	vm_offset_t shift; /* change_move: what is at va goes to va + shift */
 	struct pv_entry **pv_first; /* of the pv list of what is changed, if that is locked */
+	uint32_t
+	    others; /* CPUs that, if they have the pmap, are to forget what is removed at once */
+	bool hidden; /* they have done so: what is removed was not valid any more */
 	int64_t left; /* entries to look at before others have a turn */
 };
 /* Do something to the n entries of one table from e on, which map va and what follows. */
@@ -66,6 +69,8 @@ change_begin(struct pmap_change *c, pmap_t pmap)
 	mtx_assert_owned(&pmap->pm_mtx);
 	c->pmap = pmap;
 	c->pv_first = NULL;
+	c->others = ~(1u << cpu_id());
+	c->hidden = false;
 	c->lo = UINT64_MAX;
 	c->hi = 0;
 	c->range.size = 0;
@@ -78,6 +83,27 @@ change_note(struct pmap_change *c, vm_offset_t va, uint64_t npages)
 {
 	c->lo = MIN(c->lo, va);
 	c->hi = MAX(c->hi, va + ptoa(npages));
+}
+
+/* May other CPUs remember what has just been taken out of the tables? */
+static inline bool
+is_shared(const struct pmap_change *c)
+{
+	return ((__atomic_load_n(&c->pmap->pm_active, __ATOMIC_RELAXED) & c->others) != 0);
+}
+
+/*
+ * npages from va on have been taken out. A page stays in its list until no CPU can reach it, as who
+ * finds it in none may free it: what other CPUs may remember is flushed at once. This one, with
+ * interrupts off, uses none of it before change_flush.
+ */
+static inline void
+change_forget(struct pmap_change *c, vm_offset_t va, uint64_t npages)
+{
+	if (__predict_false(is_shared(c)))
+		tlb_shootdown(c->pmap, va, va + ptoa(npages), false);
+	else if (!c->hidden)
+		change_note(c, va, npages);
 }
 
 /* A few tables that were left empty, and so are as new ones are to be: full of zeros, but for the
@@ -448,7 +474,7 @@ remove_run(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max, int
 	VM_CNT_ADD(v_pte_writes, n);
 	c->table->pindex -= n;
 	pages = n * entry_pages(level);
-	change_note(c, va, pages);
+	change_forget(c, va, pages);
 	if (level > 0 && (taken & PG_W) != 0)
 		spare_free(c);
 	if (m == NULL)
@@ -492,6 +518,8 @@ remove_ram(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max)
 	for (n = 0; n < max && is_ram_page(c, e[n], &m); n++, at += PAGE_SIZE) {
 		if ((entry_swap(&e[n], 0) & PG_D) != 0)
 			m->dirty = true;
+		if (__predict_false(is_shared(c))) /* since a moment ago */
+			change_forget(c, at, 1);
 		pv_remove_of(c, at, m, 1);
 	}
 	if (n == 0)
@@ -499,7 +527,7 @@ remove_ram(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t max)
 	VM_CNT_ADD(v_pte_writes, n);
 	c->table->pindex -= n;
 	c->pmap->pm_resident -= n;
-	change_note(c, va, n);
+	change_forget(c, va, n);
 	return (n);
 }
 
@@ -523,6 +551,23 @@ static void
 change_remove(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
 {
 	change_used(c, e, va, n, level, remove_ram);
+}
+
+/* What the removal from a pmap that other CPUs have begins with: superpages go, small entries tell what
+ * they map, but are not valid. */
+static void
+change_hide(struct pmap_change *c, uint64_t *e, vm_offset_t va, uint64_t n, int level)
+{
+	if (level > 0) {
+		change_remove(c, e, va, n, level);
+		return;
+	}
+	for (; n > 0; n--, e++, va += PAGE_SIZE) {
+		if (*e == 0)
+			continue;
+		__atomic_fetch_and(e, ~PG_V, __ATOMIC_RELAXED);
+		change_note(c, va, 1);
+	}
 }
 
 /* The slot for va, where no superpage is, in a table made if need be; its page is *tpage. NULL: no
@@ -1113,7 +1158,15 @@ change_locked(pmap_t pmap, vm_offset_t sva, vm_offset_t eva, change_fn *fn, vm_p
 	change_begin(&c, pmap);
 	c.prot = prot;
 	c.shift = shift;
-	sva = change_all(&c, sva, eva, fn);
+	if (fn == change_remove && is_shared(&c)) {
+		eva = change_all(&c, sva, eva, change_hide);
+		change_flush(&c);
+		c.hidden = true;
+		c.others = 0;
+	}
+	do
+		sva = change_all(&c, sva, eva, fn);
+	while (c.hidden && sva < eva);
 	change_flush(&c);
 	return (sva);
 }
@@ -1274,6 +1327,7 @@ change_pv(void *arg, struct pv_entry *pv, struct pv_entry **first)
 
 	change_begin(&c, pv_pmap(pv));
 	c.pv_first = first;
+	c.others = 0; /* the list is locked until all have forgotten it */
 	change_mapping(&c, pv_address(pv, p->m), p->m, p->n, p->fn);
 	change_flush(&c);
 	return (false);

@@ -162,8 +162,10 @@ panic(const char *fmt, ...)
 }
 
 /* The kernel's source sees this machine. */
-#define cpu_id           x_cpu
-#define pcpu_self()      (&pcpus[x_cpu()])
+#define cpu_id      x_cpu
+#define pcpu_self() (&pcpus[x_cpu()])
+#undef cpu_intr_disable
+#undef cpu_intr_enable
 #define cpu_intr_disable x_intr_disable
 #define cpu_intr_enable  x_intr_enable
 #define invlpg           x_invlpg

@@ -1012,6 +1012,46 @@ test_P18_a_page_in_place_of_zeros(void)
 	teardown();
 }
 
+/* --- another CPU ------------------------------------------------------------------------------ */
+
+static vm_page_t going; /* nobody has forgotten it yet */
+
+static void
+is_listed_yet(void)
+{
+	T_OK(going == NULL || *pv_head(going) != 0);
+	going = NULL;
+}
+
+/* The n pages from m on go from page i on, and the other CPU is asked before m may be free. */
+static void
+goes_when_forgotten(vm_pindex_t i, vm_page_t m, vm_pindex_t n)
+{
+	enter(i, m, n, RW, 0);
+	do_access(0, 1, i, W);
+	going = m;
+	do_range(0, 1, i, n, REMOVE, 0, PLENTY);
+	T_OK(going == NULL && !pmap_page_is_mapped(m));
+	T_OK(m->dirty);
+}
+
+/* Whoever finds a page in no list may free it: it leaves its list when no CPU remembers it. */
+static void
+test_R1_a_page_is_listed_until_all_have_forgotten_it(void)
+{
+	setup();
+	cpu_asked = is_listed_yet;
+	pmaps[0].pm_active |= 2;
+	enter(50, sources[RAM].pages + 50, 1, RW, 0);
+	goes_when_forgotten(0, sources[RAM].pages, 40);
+	goes_when_forgotten(0, sources[RAM].pages, 1);
+	goes_when_forgotten(B0, dev, SP);
+	goes_when_forgotten(3, dev + 3, 5);
+	pmaps[0].pm_active &= ~2u;
+	cpu_asked = NULL;
+	teardown();
+}
+
 /* --- many who map one page -------------------------------------------------------------------- */
 
 #define NMAPPED 500ul /* addresses in each pmap */
@@ -1329,6 +1369,7 @@ main(int argc, char **argv)
 	    TEST(test_P18_what_is_mapped_well_is_left_alone),
 	    TEST(test_P18_another_frame_is_shot_down),
 	    TEST(test_P18_a_page_in_place_of_zeros),
+	    TEST(test_R1_a_page_is_listed_until_all_have_forgotten_it),
 	    TEST(test_a_page_that_is_mapped_everywhere),
 	    TEST(test_S3_random_steps_1),
 	    TEST(test_S3_random_steps_2),

@@ -24,6 +24,8 @@ struct translation {
 
 struct cpu_features cpu_features = {.avx = true};
 struct pcpu pcpus[MAXCPU];
+unsigned pcpu_now;
+void (*cpu_asked)(void);
 uint32_t cpus_online = 1;
 volatile bool panicking;
 struct pmap kernel_pmap_store = {.pm_mtx = MTX_INITIALIZER("kernel pmap", LR_PMAP)};
@@ -138,7 +140,12 @@ fake_write_cr4(uint64_t v)
 void
 apic_ipi(uint32_t apic, uint32_t how)
 {
-	T_FAIL("interrupt %#x for CPU %u, and there is one", how, apic);
+	if (cpu_asked == NULL)
+		T_FAIL("interrupt %#x for CPU %u, and there is one", how, apic);
+	cpu_asked();
+	pcpu_now = 1;
+	tlb_poll();
+	pcpu_now = 0;
 }
 
 static vm_size_t

@@ -17,6 +17,10 @@ void cpu_check(void);
 /* Flushes so far: single addresses, and everything. */
 extern uint64_t cpu_invlpgs, cpu_cr3_writes;
 
+/* Called when the second CPU is asked to forget something, before it answers. While there is none, nor
+ * is there a second CPU. */
+extern void (*cpu_asked)(void);
+
 /* The physical memory that is left for page tables and pv entries; ~0: all there is. Returns
  * what to pass to give it back. */
 uint64_t memory_leave(uint64_t pages);

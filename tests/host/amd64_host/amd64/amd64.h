@@ -6,6 +6,7 @@
 
 #include "kern/types.h"
 #include "amd64/pte.h"
+#include "kern/machdep.h"
 #include "machine/pmap_md.h"
 #include "machine/thread_md.h"
 
@@ -19,11 +20,12 @@ struct pcpu {
 	struct pmap *pc_curpmap;
 };
 extern struct pcpu pcpus[MAXCPU];
+extern unsigned pcpu_now;
 extern uint32_t cpus_online;
 static inline struct pcpu *
 pcpu_self(void)
 {
-	return (&pcpus[0]);
+	return (&pcpus[pcpu_now]);
 }
 #define VEC_TLB 0xf2
 void apic_ipi(uint32_t apic, uint32_t how);
@@ -40,6 +42,8 @@ void tlb_switch(struct pmap *pmap);
 void fake_write_cr3(uint64_t v);
 void fake_write_cr4(uint64_t v);
 void invlpg(uint64_t va);
+#define cpu_intr_disable() 0ul
+#define cpu_intr_enable()  ((void)0)
 static inline void
 cpu_pause(unsigned looks __unused)
 {
