@@ -114,6 +114,14 @@ cpu_pause(unsigned looks)
 		__builtin_ia32_pause();
 }
 
+/* Once in some 50 ms of looks. */
+#define LOOKS_A_LONG_WAIT (1u << 20)
+static inline bool
+cpu_waits_long(unsigned looks)
+{
+	return (looks % LOOKS_A_LONG_WAIT == 0);
+}
+
 /* --- trap.S, copy.S --------------------------------------------------------------------------- */
 
 extern char trap_stubs[], syscall_entry[], thread_trampoline[];

@@ -48,6 +48,11 @@ static inline void
 cpu_pause(unsigned looks __unused)
 {
 }
+static inline bool
+cpu_waits_long(unsigned looks __unused)
+{
+	return (false);
+}
 void zero_page_avx(void *page);
 void copy_page_avx(const void *from, void *to);
 bool is_ram(uint64_t pa, uint64_t len);
