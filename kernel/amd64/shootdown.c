@@ -104,8 +104,9 @@ mark_stale(struct pcpu *pc)
 		lazy == TLB_STALE);
 }
 
-/* The CPUs that have not seen yet what this one asks are interrupted once more: it has happened in
- * QEMU 7.2 that such an interrupt was lost, of some 85,000, and all waited for ever. */
+/* The CPUs that have not seen yet what this one asks are interrupted once more. Under QEMU 7.2 it has
+ * happened that such an interrupt was lost, of some 85,000, and all waited for ever; it is not known
+ * why. */
 static void __slow_path __unused /* a lab takes out its only use */
 remind(void)
 {

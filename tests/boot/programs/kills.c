@@ -187,23 +187,25 @@ socket_read(void)
 }
 
 static void
-socket_write(void)
+fill_socket(int type, size_t len)
 {
 	int fds[2];
 
-	socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+	socketpair(AF_UNIX, type, 0, fds);
 	for (;;)
-		send(fds[0], page, 4096, 0);
+		send(fds[0], page, len, 0);
+}
+
+static void
+socket_write(void)
+{
+	fill_socket(SOCK_STREAM, 4096);
 }
 
 static void
 datagram_write(void)
 {
-	int fds[2];
-
-	socketpair(AF_UNIX, SOCK_DGRAM, 0, fds);
-	for (;;)
-		send(fds[0], page, 1, 0);
+	fill_socket(SOCK_DGRAM, 1);
 }
 
 static void
