@@ -139,15 +139,16 @@ show_stat(struct text *t, struct proc *p)
 	static const struct vmspace none;
 	struct snapshot s = take_snapshot(t, p);
 	const struct vmspace *vm = s.space != NULL ? s.space : &none;
-	struct usage c;
+	struct usage u, c;
 
+	proc_usage(p, &u);
 	rw_rlock(&proctree_lock);
 	c = p->p_cusage;
 	rw_unlock(&proctree_lock);
 	text_add(t, "%d (%s) %c %d", s.id, s.comm, s.state, p->p_ppid);
 	add_jobs(t, p);
-	text_add(t, " 0 %lu %lu %lu %lu", p->p_minflt, c.u_minflt, p->p_majflt, c.u_majflt);
-	text_add(t, " %lu %lu %lu %lu", p->p_utime / TICK_NS, p->p_stime / TICK_NS,
+	text_add(t, " 0 %lu %lu %lu %lu", u.u_minflt, c.u_minflt, u.u_majflt, c.u_majflt);
+	text_add(t, " %lu %lu %lu %lu", u.u_utime / TICK_NS, u.u_stime / TICK_NS,
 		 c.u_utime / TICK_NS, c.u_stime / TICK_NS);
 	text_add(t, " 20 0 %d 0 %lu", s.threads, p->p_start / TICK_NS);
 	text_add(t, " %lu %lu %lu", s.vm.size, s.resident, ~0ul); /* no limit */

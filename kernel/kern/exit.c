@@ -61,6 +61,8 @@ proc_leave(struct proc *p)
 	pmap_activate(kernel_pmap);
 	spinlock_exit();
 	TAILQ_REMOVE(&p->p_threads, td, td_plink);
+	p->p_minflt += td->td_minflt;
+	p->p_majflt += td->td_majflt;
 	crfree(td->td_ucred);
 	td->td_ucred = NULL;
 	p->p_numthreads--;

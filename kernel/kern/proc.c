@@ -222,11 +222,19 @@ proc_resident(struct proc *p)
 void
 proc_usage(struct proc *p, struct usage *u)
 {
+	struct thread *td;
+
 	*u = (struct usage){.u_utime = p->p_utime,
 			    .u_stime = p->p_stime,
 			    .u_minflt = p->p_minflt,
 			    .u_majflt = p->p_majflt,
 			    .u_maxrss = MAX(p->p_maxrss, proc_resident(p))};
+	rw_rlock(&p->p_lock);
+	TAILQ_FOREACH (td, &p->p_threads, td_plink) {
+		u->u_minflt += td->td_minflt;
+		u->u_majflt += td->td_majflt;
+	}
+	rw_unlock(&p->p_lock);
 }
 
 void
@@ -438,8 +446,10 @@ proc_signal_all(const struct siginfo *info)
 void
 vm_fault_count(bool major)
 {
-	struct proc *p = curproc;
+	struct thread *td = curthread;
 
-	if (p != NULL)
-		__atomic_fetch_add(major ? &p->p_majflt : &p->p_minflt, 1, __ATOMIC_RELAXED);
+	if (major)
+		td->td_majflt++;
+	else
+		td->td_minflt++;
 }

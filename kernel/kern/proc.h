@@ -111,7 +111,7 @@ struct proc {
 	LIST_HEAD(, ptimer) p_ptimers; /* (p) */
 	int p_next_timer; /* (p) number of the next one */
 	bool p_cputimers; /* (a) some of them count CPU time */
-	uint64_t p_majflt, p_minflt; /* (a) as getrusage counts them (P17) */
+	uint64_t p_majflt, p_minflt; /* (p) of threads that have ended (proc_usage) */
 	uint64_t p_start; /* (c) ns since boot */
 	uint64_t p_utime, p_stime; /* (a) ns in user mode and in the kernel */
 	struct usage p_cusage; /* (t) of the children that were waited for */

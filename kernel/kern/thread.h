@@ -59,6 +59,8 @@ struct thread {
 	bool td_hasty; /* (s) goes before others: it is on its way out, or the clock thread */
 	struct schedparam td_param; /* (s) */
 	uint64_t td_runtime; /* (a) ns */
+	uint64_t td_majflt,
+	    td_minflt; /* (k) as getrusage counts them (P17); others may read them */
 	uint32_t td_spin; /* (k) nesting of spinlock_enter */
 	uint64_t td_spin_flags; /* (k) interrupt flag to restore */
 	uint64_t td_ranks; /* (k) how many locks of each rank it holds, LR_BITS each (INVARIANTS) */

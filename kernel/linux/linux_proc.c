@@ -56,9 +56,11 @@ sys_getrusage(int who, void *usage)
 		sched_charge();
 		proc_usage(p, &u);
 	}
-	if (who == RUSAGE_THREAD) { /* faults are counted by process alone */
+	if (who == RUSAGE_THREAD) {
 		u.u_utime = curthread->td_runtime;
 		u.u_stime = 0;
+		u.u_minflt = curthread->td_minflt;
+		u.u_majflt = curthread->td_majflt;
 	}
 	return (usage_copyout(&u, usage));
 }

@@ -16,6 +16,5 @@
  */
 int vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int flags, vm_page_t *m_hold);
 
-/* Supplied by kern: counts a fault against curproc (getrusage's majflt or minflt); a kernel
- * thread's is not counted (P17). */
+/* Supplied by kern: counts a fault of curthread (getrusage's majflt or minflt, P17). */
 void vm_fault_count(bool major);

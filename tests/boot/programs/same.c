@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +157,45 @@ devices(void)
 	printf("null is a character device %d\n", fstat(null, &st) == 0 && S_ISCHR(st.st_mode));
 }
 
+/* Each thread's faults are its own; the process's are all of them, also of threads that have ended. */
+static long
+faults_of(int who)
+{
+	struct rusage use;
+
+	return (getrusage(who, &use) == 0 ? use.ru_minflt + use.ru_majflt : -1);
+}
+
+static void *
+touch_pages(void *arg)
+{
+	volatile char *p = arg;
+	long before = faults_of(RUSAGE_THREAD);
+
+	for (int i = 0; i < 64; i++)
+		p[i * 4096] = 1;
+	return ((void *)(faults_of(RUSAGE_THREAD) - before));
+}
+
+static void
+thread_faults(void)
+{
+	char *p = mmap(NULL, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long own = faults_of(RUSAGE_THREAD), all = faults_of(RUSAGE_SELF);
+	pthread_t thread;
+	void *touched = NULL;
+
+	madvise(p, 64 * 4096, MADV_NOHUGEPAGE);
+	if (pthread_create(&thread, NULL, touch_pages, p) != 0)
+		return;
+	pthread_join(thread, &touched);
+	own = faults_of(RUSAGE_THREAD) - own;
+	all = faults_of(RUSAGE_SELF) - all;
+	printf("a thread's faults: its own %d, not the other's %d, all %d\n", (long)touched >= 64,
+	       own < 64, all >= own + (long)touched);
+	munmap(p, 64 * 4096);
+}
+
 static void
 times(void)
 {
@@ -172,6 +212,7 @@ times(void)
 	printf("it is after 2020 %d\n", time(NULL) > 1577836800);
 	printf("getrusage %d\n", getrusage(RUSAGE_SELF, &use));
 	printf("faults seen %d\n", use.ru_minflt > 0);
+	thread_faults();
 	printf("uname %d\n", uname(&name));
 	printf("machine %s\n", name.machine);
 }
