@@ -5,10 +5,9 @@
 #include "vm/vm_page.h"
 #include "vm/vm_pager.h"
 #include "kern/kmalloc.h"
-#include "kern/machdep.h"
 #include "kern/panic.h"
 
-#define REMOVE_BATCH 32 /* pages removed before others have a look at the object */
+#define REMOVE_BATCH 64 /* pages removed before others have a look at the object */
 
 vm_object_t
 vm_object_allocate(enum obj_type type, vm_pindex_t size)
@@ -300,7 +299,8 @@ vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t prev_si
 
 	VM_OBJECT_WLOCK(prev);
 	ok = prev->type == OBJT_ANON && prev->ref_count == 1 && prev->backing_object == NULL &&
-	     prev->handle == NULL && prev->paging_in_progress == 0;
+	     prev->handle == NULL && prev->paging_in_progress == 0 &&
+	     next_size < ptoa(VM_SUPERPAGE_PAGES); /* so much is mostly another thread's */
 	if (ok) {
 		if (end < prev->size) /* what an entry that is gone left behind */
 			vm_object_page_remove(prev, end, 0);
@@ -357,7 +357,7 @@ vm_object_page_remove(vm_object_t object, vm_pindex_t start, vm_pindex_t end)
 	for (int n = 1;; n++) {
 		if (n % REMOVE_BATCH == 0) {
 			VM_OBJECT_UNLOCK(object);
-			cpu_spinwait(0); /* who waits sees it free */
+			vm_page_free_batch(&batch); /* who waits sees it free */
 			VM_OBJECT_WLOCK(object);
 			next = NULL;
 		}

@@ -18,12 +18,12 @@ struct pagerops;
  * (d) the device pager's lock */
 struct vm_object {
 	struct rwlock lock;
-	LIST_HEAD(, vm_object) shadow_head; /* (o) objects that shadow this one */
-	LIST_ENTRY(vm_object) shadow_list; /* (b) */
+	vm_pindex_t resident_page_count; /* (o) */
 	struct vm_radix rtree; /* (o) resident pages, but those in: */
 	struct vm_radix supers; /* (o) superpages, and what is left of them; by superpage index */
 	vm_pindex_t size; /* (o) pages; no page stands at or past it */
-	vm_pindex_t resident_page_count; /* (o) */
+	LIST_HEAD(, vm_object) shadow_head; /* (o) objects that shadow this one */
+	LIST_ENTRY(vm_object) shadow_list; /* (b) */
 	vm_object_t backing_object; /* (o) */
 	vm_ooffset_t backing_object_offset; /* (o) bytes */
 	vm_pindex_t charge; /* (c) pages committed for it as long as it lives */
@@ -101,7 +101,8 @@ void vm_object_collapse(vm_object_t object);
 vm_object_t vm_object_walk(vm_object_t object, vm_pindex_t *pindex, vm_page_t *m);
 /*
  * Try to let the anonymous object prev, mapped up to prev_offset + prev_size bytes, also back the
- * next_size bytes that follow. False if it may not (shared, shadowing, or another kind).
+ * next_size bytes that follow. False if it may not (shared, shadowing, another kind), or if so much
+ * is better off with an object, and a lock, of its own.
  */
 bool vm_object_coalesce(vm_object_t prev, vm_ooffset_t prev_offset, vm_size_t prev_size,
 			vm_size_t next_size);

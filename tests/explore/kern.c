@@ -704,8 +704,3 @@ vm_cnt_sum(const uint64_t *field)
 {
 	return (*field);
 }
-
-void
-cpu_spinwait(unsigned looks __unused)
-{
-}

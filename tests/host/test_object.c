@@ -222,6 +222,11 @@ test_coalesce_refusals(void)
 	vm_object_reference(object);
 	T_OK(!vm_object_coalesce(object, 0, ptoa(4), ptoa(1))); /* shared */
 	T_EQ(object->size, 4);
+	vm_object_deallocate(object);
+	T_OK(!vm_object_coalesce(object, 0, ptoa(4), ptoa(VM_SUPERPAGE_PAGES))); /* large */
+	T_OK(vm_object_coalesce(object, 0, ptoa(4), ptoa(VM_SUPERPAGE_PAGES - 1)));
+	object->size = 4;
+	vm_object_reference(object);
 	shadow = object;
 	T_OK(vm_object_shadow(&shadow, &offset, ptoa(4)));
 	T_OK(!vm_object_coalesce(shadow, 0, ptoa(4), ptoa(1))); /* shadowing */
