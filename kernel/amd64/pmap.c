@@ -683,7 +683,8 @@ change_below(struct pmap_change *c, vm_page_t tpage, uint64_t *e, int level, vm_
 		return (end);
 	*e = 0;
 	tpage->pindex--;
-	c->pmap->pm_hint = NULL;
+	for (int i = 0; i < PMAP_CPUS; i++)
+		c->pmap->pm_cpus[i].pmc_hint = NULL;
 	TAILQ_INSERT_TAIL(&c->free, child, plinks);
 	change_note(c, trunc_page(va), 1);
 	return (end);
@@ -953,11 +954,12 @@ enter_below(struct pmap_change *c, uint64_t *table, uint64_t *e, vm_offset_t va,
 static inline uint64_t *
 small_entry(pmap_t pmap, vm_offset_t va, vm_page_t *tpage)
 {
-	uint64_t *table = pmap->pm_hint, e;
+	struct pmap_cpu *own = pmap_cpu(pmap);
+	uint64_t *table = own->pmc_hint, e;
 
 	mtx_assert_owned(&pmap->pm_mtx);
-	*tpage = pmap->pm_hint_page;
-	if (table != NULL && pmap->pm_hint_index == va / SUPERPAGE_SIZE)
+	*tpage = own->pmc_hint_page;
+	if (table != NULL && own->pmc_hint_index == va / SUPERPAGE_SIZE)
 		return (&table[PTE_INDEX(va, 0)]);
 	table = pmap->pm_pml4;
 #pragma GCC unroll 3
@@ -967,9 +969,9 @@ small_entry(pmap_t pmap, vm_offset_t va, vm_page_t *tpage)
 			return (NULL);
 		table = pte_table(e);
 	}
-	pmap->pm_hint = table;
-	pmap->pm_hint_page = *tpage = table_page(table);
-	pmap->pm_hint_index = va / SUPERPAGE_SIZE;
+	own->pmc_hint = table;
+	own->pmc_hint_page = *tpage = table_page(table);
+	own->pmc_hint_index = va / SUPERPAGE_SIZE;
 	return (&table[PTE_INDEX(va, 0)]);
 }
 
@@ -1472,7 +1474,6 @@ pmap_pinit(pmap_t pmap)
 		return (ENOMEM);
 	*pmap = (struct pmap){.pm_pml4 = pmap_page_kva(m), .pm_cr3 = m->phys_addr};
 	mtx_init(&pmap->pm_mtx, "pmap", LR_PMAP);
-	LIST_INIT(&pmap->pm_chunks);
 	TAILQ_INIT(&pmap->pm_spares);
 	return (0);
 }
@@ -1485,8 +1486,7 @@ pmap_release(pmap_t pmap)
 	if (m->pindex != 0) /* tables that a shortage of memory left empty */
 		pmap_remove(pmap, 0, VM_MAXUSER_ADDRESS);
 	tlb_forget(pmap); /* a kernel thread may still run on it */
-	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && LIST_EMPTY(&pmap->pm_chunks) &&
-		    TAILQ_EMPTY(&pmap->pm_spares),
+	KASSERT(pmap->pm_resident == 0 && m->pindex == 0 && TAILQ_EMPTY(&pmap->pm_spares),
 		("pmap_release: %lu pages, %lu tables left", pmap->pm_resident, m->pindex));
 	top_keep(m);
 	pmap->pm_pml4 = NULL;

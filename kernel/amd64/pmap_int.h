@@ -19,6 +19,12 @@
 #define TOP_LEVEL        3
 _Static_assert(VM_SUPERPAGE_PAGES == NPTE, "a superpage is what one entry of level 1 maps");
 
+static inline struct pmap_cpu *
+pmap_cpu(pmap_t pmap)
+{
+	return (&pmap->pm_cpus[cpu_id() % PMAP_CPUS]);
+}
+
 static inline uint64_t *
 pte_table(uint64_t entry)
 {
@@ -61,10 +67,11 @@ struct pv_entry {
 	vm_offset_t pv_va; /* (l) and in its low 12 bits how many pages are mapped so */
 };
 
-#define PV_PER_CHUNK ((PAGE_SIZE - 40) / sizeof(struct pv_entry))
+#define PV_PER_CHUNK ((PAGE_SIZE - 48) / sizeof(struct pv_entry))
 struct pv_chunk {
-	LIST_ENTRY(pv_chunk) pc_link; /* (p) pm_chunks, while it has free entries */
+	LIST_ENTRY(pv_chunk) pc_link; /* (p) pc_owner->pmc_chunks, while it has free entries */
 	pmap_t pc_pmap; /* (c) */
+	struct pmap_cpu *pc_owner; /* (c) */
 	struct pv_entry *pc_free; /* (p) those used before */
 	uint32_t pc_used, pc_fresh; /* (p) in use now; ever used */
 	struct pv_entry pc_pv[PV_PER_CHUNK];
@@ -94,7 +101,7 @@ struct pv_chunk *pv_chunk_alloc(pmap_t pmap);
 static inline struct pv_entry *
 pv_alloc(pmap_t pmap)
 {
-	struct pv_chunk *pc = LIST_FIRST(&pmap->pm_chunks);
+	struct pv_chunk *pc = LIST_FIRST(&pmap_cpu(pmap)->pmc_chunks);
 	struct pv_entry *pv;
 
 	if (__predict_false(pc == NULL) && (pc = pv_chunk_alloc(pmap)) == NULL)

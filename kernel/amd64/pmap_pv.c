@@ -28,7 +28,8 @@ pv_chunk_alloc(pmap_t pmap)
 		return (NULL);
 	pc = pmap_page_kva(m);
 	pc->pc_pmap = pmap;
-	LIST_INSERT_HEAD(&pmap->pm_chunks, pc, pc_link);
+	pc->pc_owner = pmap_cpu(pmap);
+	LIST_INSERT_HEAD(&pc->pc_owner->pmc_chunks, pc, pc_link);
 	return (pc);
 }
 
@@ -42,7 +43,7 @@ entry_free(struct pv_entry *pv)
 	pv->pv_child[0] = pc->pc_free;
 	pc->pc_free = pv;
 	if (pc->pc_used-- == PV_PER_CHUNK)
-		LIST_INSERT_HEAD(&pc->pc_pmap->pm_chunks, pc, pc_link);
+		LIST_INSERT_HEAD(&pc->pc_owner->pmc_chunks, pc, pc_link);
 	if (pc->pc_used == 0) {
 		LIST_REMOVE(pc, pc_link);
 		vm_phys_free(PHYS_TO_VM_PAGE(dmap_to_phys(pc)), 0);

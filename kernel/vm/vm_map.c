@@ -31,17 +31,17 @@ vm_map_unlock(vm_map_t map)
 void
 vm_map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max)
 {
-	*map = (struct vm_map){.pmap = pmap, .min = min, .max = max, .top = max};
+	*map = (struct vm_map){.pmap = pmap, .min = min, .max = max, .top = max, .header.end = min};
 	rw_init(&map->lock, "vm map", LR_MAP);
 	map->header.prev = map->header.next = &map->header;
-	map->header.end = min; /* so that gaps at both ends come out right */
 	map->header.start = max;
 }
 
 vm_map_entry_t
 vm_map_lookup_entry(vm_map_t map, vm_offset_t addr)
 {
-	vm_map_entry_t e = __atomic_load_n(&map->hint, __ATOMIC_RELAXED);
+	vm_map_entry_t *hint = &map->hints[cpu_id() % VM_MAP_HINTS][0];
+	vm_map_entry_t e = __atomic_load_n(hint, __ATOMIC_RELAXED);
 
 	rw_assert_locked(&map->lock);
 	if (e != NULL && addr >= e->start && addr < e->end)
@@ -49,7 +49,7 @@ vm_map_lookup_entry(vm_map_t map, vm_offset_t addr)
 	e = vm_map_tree_le(map, addr);
 	if (e == &map->header || addr >= e->end)
 		return (NULL);
-	__atomic_store_n(&map->hint, e, __ATOMIC_RELAXED);
+	__atomic_store_n(hint, e, __ATOMIC_RELAXED);
 	return (e);
 }
 
@@ -112,7 +112,8 @@ vm_map_entry_unlink(vm_map_t map, vm_map_entry_t e)
 	rw_assert_wlocked(&map->lock);
 	if (map->root != NULL) /* else all go (remove_entries) */
 		vm_map_tree_remove(map, e);
-	map->hint = NULL;
+	for (int i = 0; i < VM_MAP_HINTS; i++)
+		map->hints[i][0] = NULL;
 	e->prev->next = e->next;
 	e->next->prev = e->prev;
 	map->nentries--;

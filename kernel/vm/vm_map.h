@@ -55,22 +55,24 @@ vm_map_entry_locked(const struct vm_map_entry *e)
 	return (e->wired_count != 0 || (e->eflags & MAP_ENTRY_ONFAULT) != 0);
 }
 
+#define VM_MAP_HINTS 4 /* more CPUs share them */
 struct vm_map {
 	struct rwlock lock; /* rank LR_MAP */
-	struct vm_map_entry header; /* (m) end of the ring; start and end: the bounds, reversed */
-	struct vm_map_entry *root; /* (m) */
-	struct vm_map_entry *hint; /* (a) of the map: where the last lookup ended, or NULL */
 	uint32_t nentries; /* (m) */
-	uint32_t timestamp; /* (m) */
 	uint32_t ntransition; /* (m) entries marked MAP_ENTRY_TRANSITION */
 	vm_size_t size; /* (m) bytes mapped */
 	vm_size_t data_size; /* (m) of these, private, writable and no stack */
+	bool wire_future, wire_on_fault; /* (m) mlockall: new mappings are wired, or as ONFAULT */
+	struct vm_map_entry *root __aligned_to(64); /* (m) from here on what faults only read */
+	uint32_t timestamp; /* (m) */
 	pmap_t pmap; /* (c) */
 	vm_offset_t min, max; /* (c) [min, max) is what can be mapped */
-	bool wire_future, wire_on_fault; /* (m) mlockall: new mappings are wired, or as ONFAULT */
 	vm_offset_t top; /* (m) vm_map_find looks below it first: the stack is above */
 	void (*name_ref)(void *vp); /* (c) reference counting of name_vp; may be NULL */
 	void (*name_rele)(void *vp); /* (c) */
+	struct vm_map_entry header; /* (m) end of the ring; start: max, end: min, for the gaps */
+	/* (a) of the map: where each CPU's last lookup ended, or NULL. A line of the cache each. */
+	struct vm_map_entry *hints[VM_MAP_HINTS][64 / sizeof(void *)] __aligned_to(64);
 };
 
 #define VM_MAP_ENTRY_FOREACH(entry, map) \

@@ -43,17 +43,22 @@ struct vm_page;
  * (l) the list's own, PV_LOCKED in its head, taken with the pmap's lock held. Who comes from a page
  * has the list first, and only tries for the pmaps it names (pv_foreach).
  */
+#define PMAP_CPUS 4 /* more CPUs share what is each one's own */
 struct pmap {
 	struct mtx pm_mtx;
-	uint64_t *pm_pml4; /* (c) through the direct map */
-	uint64_t *pm_hint; /* (p) the level 0 table looked for last, or NULL; */
-	struct vm_page *pm_hint_page; /* (p) its page; */
-	uint64_t pm_hint_index; /* (p) which maps the superpage-sized area of this number */
-	uint64_t pm_cr3; /* (c) */
-	uint32_t pm_active; /* (a) bit i: CPU i may have translations of the user half */
 	uint64_t pm_resident; /* (p) managed pages mapped in the user half, 4 KiB each */
-	LIST_HEAD(, pv_chunk) pm_chunks; /* (p) those with free pv entries */
 	TAILQ_HEAD(, vm_page) pm_spares; /* (p) a table for each wired superpage (S5) */
+	uint32_t pm_active; /* (a) bit i: CPU i may have translations of the user half */
+	uint64_t pm_cr3 __aligned_to(64); /* (c) */
+	uint64_t *pm_pml4; /* (c) through the direct map */
+	/* (p) Each CPU's own, in a line of the cache: threads that fault in one map are mostly
+	 * elsewhere in it, and two CPUs are not to write to the same pv entries' lines. */
+	struct pmap_cpu {
+		uint64_t *pmc_hint; /* the level 0 table looked for last, or NULL; */
+		struct vm_page *pmc_hint_page; /* its page; */
+		uint64_t pmc_hint_index; /* which maps the superpage-sized area of this number */
+		LIST_HEAD(, pv_chunk) pmc_chunks; /* those with free pv entries */
+	} __aligned_to(64) pm_cpus[PMAP_CPUS]; /* by number, modulo PMAP_CPUS */
 };
 
 struct md_page {
