@@ -215,12 +215,19 @@ rw_chan(const struct rwlock *rw)
 }
 
 static inline bool
+rw_may(uintptr_t word, bool write)
+{
+	return (write ? word == 0 : (word & (RW_WRITER | RW_WAITERS)) == 0);
+}
+
+/* It is most likely free. To look first would have another CPU hand over the line twice. */
+static inline bool
 rw_try(struct rwlock *rw, bool write)
 {
-	uintptr_t word = load(&rw->rw_word);
+	uintptr_t word = 0;
 
 	do {
-		if (write ? word != 0 : (word & (RW_WRITER | RW_WAITERS)) != 0)
+		if (!rw_may(word, write))
 			return (false);
 	} while (
 	    !cas(&rw->rw_word, &word, write ? RW_WRITER | (uintptr_t)curthread : word + RW_READER));
@@ -249,9 +256,9 @@ rw_spin(struct rwlock *rw, bool write)
 	if (cpu_count() == 1)
 		return (false);
 	for (int i = 0; i < RW_SPINS; i++) {
-		if (rw_try(rw, write))
-			return (true);
 		word = load(&rw->rw_word);
+		if (rw_may(word, write) && rw_try(rw, write))
+			return (true);
 		if (word != 0 && !rw_soon_free(word))
 			return (false);
 		cpu_spinwait((unsigned)i + 1);
@@ -403,9 +410,11 @@ void
 rw_unlock(struct rwlock *rw)
 {
 	struct thread *td = curthread;
-	uintptr_t word = load(&rw->rw_word), rest = 0;
+	uintptr_t word = RW_READER, rest = 0;
 
 	rank_pop(td, rw->rw_held);
+	if (cas(&rw->rw_word, &word, 0)) /* as in rw_try */
+		return;
 	if ((word & RW_WRITER) != 0)
 		word = RW_WRITER | (uintptr_t)td; /* or it is not ours to let go */
 	else
