@@ -16,7 +16,7 @@
 
 #define PAGES       1024 /* of one mapping */
 #define WORKERS_MAX 16
-#define ROUNDS      7
+#define ROUNDS      25
 
 struct shared {
 	volatile int go;
