@@ -17,7 +17,6 @@ enum lock_rank {
 	LR_FPOS = 1, /* a file's position: held over a whole read or write */
 	LR_FILE, /* descriptor tables, vnodes, device softcs: may be held across VM calls */
 	LR_MAP, /* vm_map */
-	LR_PAGEOUT, /* the page-out scan */
 	LR_OBJECT, /* vm_object */
 	LR_PAGEQ, /* page queues */
 	LR_PMAP, /* a pmap */

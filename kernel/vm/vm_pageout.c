@@ -28,8 +28,6 @@
 static uint64_t dropped; /* (a) pages, ever */
 STAT(pages_dropped, dropped);
 
-/* One at a time: a scan passes over an object that another has locked, and would find nothing. */
-static struct rwlock scan_lock = RW_INITIALIZER("page-out", LR_PAGEOUT);
 static struct task pageout_task;
 static bool task_queued; /* (a) */
 
@@ -110,15 +108,12 @@ scan_inactive(uint64_t want)
 uint64_t
 vm_pageout(uint64_t want)
 {
-	uint64_t freed;
+	uint64_t freed = scan_inactive(want);
 
-	rw_wlock(&scan_lock);
-	freed = scan_inactive(want);
 	for (int round = 0; round < 2 && freed < want; round++) {
 		scan_active(round > 0);
 		freed += scan_inactive(want - freed);
 	}
-	rw_unlock(&scan_lock);
 	return (freed);
 }
 
@@ -141,5 +136,11 @@ vm_pageout_wakeup(void)
 /* --- /proc/sys/vm/drop_caches ----------------------------------------------------------------- */
 
 static uint32_t drop_caches; /* what was written last: 1 drops pages; 2, names, there is none of */
-SYSCTL_UINT_THEN(drop_caches, "vm/drop_caches", drop_caches, 4,
-		 (drop_caches & 1) != 0 ? vm_pageout(UINT64_MAX) : 0);
+
+static void
+drop_pages(void)
+{
+	if ((drop_caches & 1) != 0)
+		vm_pageout(UINT64_MAX);
+}
+SYSCTL_UINT_THEN(drop_caches, "vm/drop_caches", drop_caches, 4, drop_pages());
