@@ -208,13 +208,20 @@ proc_vmspace(struct proc *p)
 	return (vm);
 }
 
+static uint64_t
+resident_locked(struct proc *p)
+{
+	rw_assert_locked(&p->p_lock);
+	return (p->p_vm != NULL ? p->p_vm->vm_pmap.pm_resident : 0);
+}
+
 uint64_t
 proc_resident(struct proc *p)
 {
 	uint64_t pages;
 
 	rw_rlock(&p->p_lock);
-	pages = p->p_vm != NULL ? p->p_vm->vm_pmap.pm_resident : 0;
+	pages = resident_locked(p);
 	rw_unlock(&p->p_lock);
 	return (pages);
 }
@@ -224,12 +231,12 @@ proc_usage(struct proc *p, struct usage *u)
 {
 	struct thread *td;
 
+	rw_rlock(&p->p_lock);
 	*u = (struct usage){.u_utime = p->p_utime,
 			    .u_stime = p->p_stime,
 			    .u_minflt = p->p_minflt,
 			    .u_majflt = p->p_majflt,
-			    .u_maxrss = MAX(p->p_maxrss, proc_resident(p))};
-	rw_rlock(&p->p_lock);
+			    .u_maxrss = MAX(p->p_maxrss, resident_locked(p))};
 	TAILQ_FOREACH (td, &p->p_threads, td_plink) {
 		u->u_minflt += td->td_minflt;
 		u->u_majflt += td->td_majflt;

@@ -38,12 +38,13 @@ struct pv_entry;
 struct pv_chunk;
 struct vm_page;
 
+#define PMAP_CPUS 4 /* more CPUs share what is each one's own */
+
 /*
  * Locks: (c) constant  (a) atomic  (p) pm_mtx: whoever changes user page tables has theirs
  * (l) the list's own, PV_LOCKED in its head, taken with the pmap's lock held. Who comes from a page
  * has the list first, and only tries for the pmaps it names (pv_foreach).
  */
-#define PMAP_CPUS 4 /* more CPUs share what is each one's own */
 struct pmap {
 	struct mtx pm_mtx;
 	uint64_t pm_resident; /* (p) managed pages mapped in the user half, 4 KiB each */
